@@ -1,0 +1,33 @@
+/**
+ * The seam between what reads requests and what signs them: the HTTP handlers know the sequencer only by this.
+ */
+import type { Batch } from './batch.ts';
+
+/** What became of one record in the search engine. Its status is 201, or that of its error. */
+export interface Outcome {
+  status: number;
+  index: string;
+  version: number;
+  seqNo: number;
+  primaryTerm: number;
+  error?: { type: string; reason: string; [member: string]: unknown };
+  failureStore?: string;
+}
+
+export interface Appended {
+  /** 22 ASCII bytes for each record of the batch: its generated id; zeros where the shipper gave one. */
+  ids: Buffer;
+  /** With ack `store`: resolves when the search engine has answered for every record, in batch order. */
+  outcomes?: Promise<Outcome[]>;
+}
+
+export interface Intake {
+  /** Holds while the log is full or behind. Throws LogsealError LOG_FULL when that takes too long: nothing is signed. */
+  admit(bytes: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when every record is durable. The body must not be touched before that. */
+  append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended>;
+  /** Whether a shipper's id has the form of a generated id of one of this instance's chains. */
+  ownsId(id: string): boolean;
+  /** False for what passes through unsigned: dot indices, time series. */
+  isSigned(dest: string): boolean;
+}
