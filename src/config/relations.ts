@@ -1,0 +1,84 @@
+/** What no single setting can tell: settings that contradict each other, and files that are not there. */
+import { accessSync, constants } from 'node:fs';
+import type { Config, SettingKey } from './config.ts';
+import { secretFileFault } from './secret-file.ts';
+import { formatSize } from './units.ts';
+
+export interface Fault {
+  readonly key: SettingKey;
+  readonly sentence: string;
+}
+
+export function relationFaults(config: Config): Fault[] {
+  return [...limitFaults(config), ...credentialFaults(config), ...fileFaults(config), ...nameFaults(config)];
+}
+
+function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
+  const faults: Fault[] = [];
+  const least = wal.reserveBytes + 2 * wal.segmentBytes;
+  if (wal.bytesMax < least) {
+    faults.push({
+      key: 'wal.bytesMax',
+      sentence: `must hold wal.reserveBytes and two segments, ${formatSize(least)} or more`,
+    });
+  }
+  if (intake.documentBytesMax > intake.bodyBytesMax) {
+    faults.push({ key: 'intake.documentBytesMax', sentence: 'must not be larger than intake.bodyBytesMax' });
+  }
+  if (intake.memoryBytesMax < intake.bodyBytesMax) {
+    faults.push({ key: 'intake.memoryBytesMax', sentence: 'must hold at least one body of intake.bodyBytesMax' });
+  }
+  if (listen.port !== 0 && listen.port === adminListen.port && listen.host === adminListen.host) {
+    faults.push({ key: 'adminListen', sentence: 'must differ from listen' });
+  }
+  return faults;
+}
+
+function credentialFaults({ elasticsearch }: Config): Fault[] {
+  const { apiKeyFile, username, passwordFile } = elasticsearch;
+  const faults: Fault[] = [];
+  if (apiKeyFile !== undefined && (username ?? passwordFile) !== undefined) {
+    faults.push({ key: 'elasticsearch.apiKeyFile', sentence: 'cannot stand beside username and passwordFile' });
+  }
+  if (username !== undefined && passwordFile === undefined) {
+    faults.push({ key: 'elasticsearch.username', sentence: 'needs elasticsearch.passwordFile' });
+  }
+  if (passwordFile !== undefined && username === undefined) {
+    faults.push({ key: 'elasticsearch.passwordFile', sentence: 'needs elasticsearch.username' });
+  }
+  return faults;
+}
+
+function fileFaults(config: Config): Fault[] {
+  const faults: Fault[] = [];
+  const { caFile, apiKeyFile, passwordFile } = config.elasticsearch;
+  const readable: [SettingKey, string | undefined][] = [['elasticsearch.caFile', caFile]];
+  for (const path of config.auditor.certificates) readable.push(['auditor.certificates', path]);
+  for (const [key, path] of readable) {
+    if (path !== undefined && !isReadable(path)) faults.push({ key, sentence: `${path} cannot be read` });
+  }
+  const secrets: [SettingKey, string | undefined][] = [
+    ['elasticsearch.apiKeyFile', apiKeyFile],
+    ['elasticsearch.passwordFile', passwordFile],
+  ];
+  for (const [key, path] of secrets) {
+    const fault = path === undefined ? undefined : secretFileFault(path, config.secrets.permissions);
+    if (fault !== undefined) faults.push({ key, sentence: `${path}: ${fault}` });
+  }
+  return faults;
+}
+
+/** The origin of signed notes is made from the name, where a blank, a plus or a control character would end it. */
+function nameFaults({ instance }: Config): Fault[] {
+  if (instance.name === undefined || /^[^\s+\p{Cc}]{1,100}$/u.test(instance.name)) return [];
+  return [{ key: 'instance.name', sentence: 'must be 1 to 100 characters without blanks, "+" and control characters' }];
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
