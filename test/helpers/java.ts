@@ -24,7 +24,7 @@ export function javaMissing(): string | undefined {
 
 /** The newest-enough JDK of JAVA_HOME, PATH or the usual folders. */
 function jdkHome(): string | undefined {
-  const candidates = [process.env['JAVA_HOME'], homeOf(onPath('javac'))];
+  const candidates = [process.env.JAVA_HOME, homeOf(onPath('javac'))];
   for (const dir of jvmDirs) {
     if (!existsSync(dir)) continue;
     for (const name of readdirSync(dir).sort().reverse()) {
@@ -57,7 +57,7 @@ export function libzstd(): string | undefined {
 }
 
 export function onPath(command: string): string | undefined {
-  const dirs = (process.env['PATH'] ?? '').split(delimiter);
+  const dirs = (process.env.PATH ?? '').split(delimiter);
   return dirs.map((dir) => join(dir, command)).find(existsSync);
 }
 
