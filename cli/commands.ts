@@ -1,0 +1,23 @@
+/** The table of commands. Each file is loaded only when its command is wanted: `logseal --help` loads none of them. */
+import type { Command } from 'commander';
+import type { Terminal } from './terminal.ts';
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<{ register(program: Command, terminal: Terminal): void }>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'keygen',
+    summary: "make the auditor's key and certificate, away from the proxy",
+    load: () => import('./keygen.ts'),
+  },
+  { name: 'keys', summary: 'wrap, show and unwrap chain secrets', load: () => import('./keys.ts') },
+  {
+    name: 'config',
+    summary: 'check the configuration, or print it with the place each value comes from',
+    load: () => import('./config.ts'),
+  },
+];
