@@ -22,12 +22,6 @@ const expectCommaOrEnd = 4;
 const frameObject = 1;
 const frameArray = 0;
 
-/** 0: any byte of a string. 1: the quote, the backslash and the control characters, where the scan must look. */
-const stringStops = new Uint8Array(256);
-stringStops.fill(1, 0, 0x20);
-stringStops[0x22] = 1;
-stringStops[0x5c] = 1;
-
 /** 1: a character that may follow a backslash; `u` is looked at by itself. */
 const escapes = new Uint8Array(256);
 for (const c of '"\\/bfnrt') escapes[c.charCodeAt(0)] = 1;
@@ -177,9 +171,14 @@ function isBlank(c: number): boolean {
 function skipString(bytes: Buffer, from: number, end: number): number {
   let i = from;
   for (;;) {
-    while (i < end && stringStops[bytes[i] as number] === 0) i++;
+    let c = 0;
+    // Three comparisons are faster here than one look into a table.
+    while (i < end) {
+      c = bytes[i] as number;
+      if (c === 0x22 || c === 0x5c || c < 0x20) break;
+      i++;
+    }
     if (i >= end) return ~end;
-    const c = bytes[i] as number;
     if (c === 0x22) return i + 1;
     if (c !== 0x5c || i + 1 >= end) return ~i;
     const follower = bytes[i + 1] as number;
