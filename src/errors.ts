@@ -12,12 +12,14 @@ export const errorCodes = {
   DATA_DIR_INVALID: 'stop',
   KEY_INVALID: 'stop',
   LOG_FULL: 'retry',
+  REQUEST_REFUSED: 'refuse',
   STOPPING: 'retry',
   UPSTREAM_REFUSED: 'retry',
   UPSTREAM_UNKNOWN: 'retry',
   USAGE: 'refuse',
   WAL_CORRUPT: 'stop',
   WAL_FAILED: 'stop',
+  WAL_TRIMMED: 'refuse',
 } as const satisfies Record<string, Disposition>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,0 +1,315 @@
+/**
+ * Group commit: one pwritev and one fdatasync serve every append that waits, while the next group fills.
+ * Assumes that nobody else writes to the segment. Must never resolve an append before its fdatasync, never begin a group
+ * before the one before it is durable (readers tell torn from damaged by that), and never leave bytes of a refused append
+ * where a restart would find them.
+ *
+ *   append → queue ─┐            ┌─ room → pwritev → fdatasync → resolve, tell `committed`
+ *   append → queue ─┼─ group ────┤
+ *   append → queue ─┘            └─ ENOSPC → ftruncate, fsync → free kept segments, reserve → again, or LOG_FULL
+ */
+
+import { LogsealError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { DiskFile, FileSystem } from '../lib/file-system.ts';
+import { isFullError, writeAll } from '../lib/file-system.ts';
+import {
+  bodyCrcOf,
+  encodeFrameHeader,
+  encodeMark,
+  frameBytes,
+  frameHeaderBytes,
+  paddingOf,
+  payloadBytesMax,
+} from '../lib/frame.ts';
+import type { FrameFileHeader } from '../lib/frame-file.ts';
+import type { Position } from './position.ts';
+import { createSegment, firstOffset } from './segment.ts';
+import type { LogSpace, Space } from './space.ts';
+
+export interface WriterOptions {
+  fs: FileSystem;
+  clock: Clock;
+  directory: string;
+  segmentBytes: number;
+  queueBytesMax: number;
+  space: LogSpace;
+  /** The segment to go on with. */
+  header: FrameFileHeader;
+  file: DiskFile;
+  end: number;
+  marked: boolean;
+  committed(durable: Position): void;
+  failed(error: LogsealError): void;
+}
+
+interface Append {
+  payload: Buffer;
+  bodyCrc: number;
+  bytes: number;
+  space: Space;
+  resolve(position: Position): void;
+  reject(error: Error): void;
+}
+
+/** A group is written at once; more would only make its first append wait. */
+const groupBytesMax = 8 * 1024 * 1024;
+
+export class GroupWriter {
+  readonly #options: WriterOptions;
+  #header: FrameFileHeader;
+  #file: DiskFile;
+  #end: number;
+  #marked: boolean;
+  #queue: Append[] = [];
+  /** Taken from the queue, not yet answered. */
+  #flying: Append[] = [];
+  #queuedBytes = 0;
+  #running: Promise<void> | undefined;
+  /** Set again only by success: the next segment's name may be on disk already, with this one's end in it. */
+  #rotateNext = false;
+  #failure: LogsealError | undefined;
+  #closing = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#header = options.header;
+    this.#file = options.file;
+    this.#end = options.end;
+    this.#marked = options.marked;
+  }
+
+  /** One past the last durable frame. */
+  get end(): Position {
+    return { segment: this.#header.number, offset: this.#end };
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  append(payload: Buffer, space: Space): Promise<Position> {
+    const bytes = frameBytes(payload.length);
+    const refusal = this.#refusal(payload.length, bytes, space);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    // The checksum is taken here, while an earlier group is on its way to the disk.
+    const bodyCrc = bodyCrcOf(payload);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ payload, bodyCrc, bytes, space, resolve, reject });
+      this.#queuedBytes += bytes;
+      this.#start();
+    });
+  }
+
+  /** Moves on to a new segment if everything in this one is waste, so that it can be deleted. */
+  async giveUpWaste(): Promise<void> {
+    if (this.#failure !== undefined || this.#closing || !this.#options.space.activeIsWaste) return;
+    this.#rotateNext = true;
+    this.#start();
+    await this.#running;
+  }
+
+  /** Writes what waits, then a mark, and closes the segment. Later appends are refused. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    while (this.#running !== undefined) await this.#running;
+    try {
+      if (this.#failure === undefined && !this.#marked) {
+        await writeAll(this.#file, [encodeMark(this.#header, this.#end)], this.#end);
+        await this.#file.syncBytes();
+      }
+    } catch (error) {
+      // The mark only sharpens the next start's judgement; a torn one is a torn tail.
+      if (!isFullError(error)) throw error;
+    } finally {
+      await this.#file.close();
+    }
+  }
+
+  #refusal(length: number, bytes: number, space: Space): LogsealError | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#closing) return new LogsealError('STOPPING', 'the write-ahead log is closing');
+    if (length === 0 || length > payloadBytesMax) {
+      throw new RangeError(`a payload has 1 to ${payloadBytesMax} bytes, not ${length}`);
+    }
+    if (this.#queuedBytes + bytes > this.#options.queueBytesMax && this.#queue.length > 0) {
+      return full('the queue of the write-ahead log is full', { queuedBytes: this.#queuedBytes });
+    }
+    const { space: log } = this.#options;
+    return log.admits(this.#queuedBytes + bytes, space) ? undefined : full('the write-ahead log is full', { space });
+  }
+
+  #start(): void {
+    // A tick later, so that appends made together share the first group too.
+    this.#running ??= Promise.resolve()
+      .then(() => this.#run())
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#running = undefined;
+        if (this.#queue.length > 0 && this.#failure === undefined) this.#start();
+      });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0 || this.#rotateNext) {
+      const first = this.#queue[0];
+      if (first !== undefined && this.#end > firstOffset && this.#end + first.bytes > this.#options.segmentBytes) {
+        this.#rotateNext = true;
+      }
+      if (!this.#rotateNext) await this.#commit(this.#takeGroup());
+      else if (!(await this.#rotate())) return;
+    }
+  }
+
+  /** The appends that go together: in order, up to the group's and the segment's size. */
+  #takeGroup(): Append[] {
+    const room = Math.min(groupBytesMax, this.#options.segmentBytes - this.#end);
+    let bytes = 0;
+    let count = 0;
+    for (const append of this.#queue) {
+      if (count > 0 && bytes + append.bytes > room) break;
+      bytes += append.bytes;
+      count += 1;
+    }
+    const taken = this.#queue.splice(0, count);
+    if (!this.#options.space.diskFull) return taken;
+    return this.#refuseNormal(taken);
+  }
+
+  async #commit(group: Append[]): Promise<void> {
+    const { space } = this.#options;
+    let appends = group;
+    while (appends.length > 0) {
+      this.#flying = appends;
+      const bytes = appends.reduce((sum, append) => sum + append.bytes, 0);
+      await space.prepare(bytes);
+      if (await this.#write(appends)) {
+        await this.#file.syncBytes();
+        await this.#settle(appends, bytes);
+        return;
+      }
+      appends = await this.#afterFull(appends, bytes);
+    }
+  }
+
+  /** True if all of it is with the kernel; false if there is no room, and then none of it is in the file. */
+  async #write(appends: Append[]): Promise<boolean> {
+    const headers = Buffer.allocUnsafe(appends.length * frameHeaderBytes);
+    const parts: Buffer[] = [];
+    let offset = this.#end;
+    for (const [index, append] of appends.entries()) {
+      const at = index * frameHeaderBytes;
+      const { length } = append.payload;
+      const header = { length, group: this.#end, bodyCrc: append.bodyCrc };
+      encodeFrameHeader(headers, at, this.#header, offset, header);
+      parts.push(headers.subarray(at, at + frameHeaderBytes), append.payload);
+      if (length % 8 !== 0) parts.push(paddingOf(length));
+      offset += append.bytes;
+    }
+    try {
+      await writeAll(this.#file, parts, this.#end);
+      return true;
+    } catch (error) {
+      if (!isFullError(error)) throw error;
+      // Durably: a refused frame that a restart finds would give its numbers to two records.
+      await this.#file.truncate(this.#end);
+      await this.#file.sync();
+      return false;
+    }
+  }
+
+  /** What of `appends` may be tried again. */
+  async #afterFull(appends: Append[], bytes: number): Promise<Append[]> {
+    const { space } = this.#options;
+    const normal = appends.some((append) => append.space === 'normal');
+    if (await space.makeRoom(bytes, normal ? 'normal' : 'reserve')) return appends;
+    space.setDiskFull();
+    if (normal) return this.#refuseNormal(appends);
+    this.#refuse(appends);
+    return [];
+  }
+
+  async #settle(appends: Append[], bytes: number): Promise<void> {
+    const { space } = this.#options;
+    let offset = this.#end;
+    this.#flying = [];
+    this.#end += bytes;
+    this.#marked = false;
+    space.grew(this.#end);
+    this.#queuedBytes -= bytes;
+    const segment = this.#header.number;
+    for (const append of appends) {
+      append.resolve({ segment, offset });
+      offset += append.bytes;
+    }
+    this.#options.committed(this.end);
+    await space.balance();
+  }
+
+  /** Goes on in a new segment, or refuses what waits because there is no room for one. False if nothing is left to do. */
+  async #rotate(): Promise<boolean> {
+    const { fs, clock, directory, space } = this.#options;
+    const createdMs = clock.now();
+    const header = { number: this.#header.number + 1, id: this.#header.id, previousEnd: this.#end, createdMs };
+    let file: DiskFile;
+    try {
+      file = await createSegment(fs, directory, header);
+    } catch (error) {
+      if (!isFullError(error)) throw error;
+      return this.#afterFullRotation();
+    }
+    const old = this.#file;
+    this.#rotateNext = false;
+    this.#header = header;
+    this.#file = file;
+    this.#end = firstOffset;
+    this.#marked = true;
+    space.started({ number: header.number, createdMs, end: firstOffset });
+    await old.close();
+    return true;
+  }
+
+  async #afterFullRotation(): Promise<boolean> {
+    const { space } = this.#options;
+    const normal = this.#queue.some((append) => append.space === 'normal');
+    if (await space.makeRoom(1, normal ? 'normal' : 'reserve')) return true;
+    space.setDiskFull();
+    const waiting = this.#queue.splice(0);
+    if (normal) this.#queue = this.#refuseNormal(waiting);
+    else this.#refuse(waiting);
+    return this.#queue.length > 0;
+  }
+
+  /** Refuses the normal ones, returns the others. */
+  #refuseNormal(appends: Append[]): Append[] {
+    this.#refuse(appends.filter((append) => append.space === 'normal'));
+    return appends.filter((append) => append.space === 'reserve');
+  }
+
+  #refuse(appends: Append[]): void {
+    for (const append of appends) {
+      this.#queuedBytes -= append.bytes;
+      append.reject(full('the disk of the write-ahead log is full', { space: append.space }));
+    }
+  }
+
+  #fail(cause: unknown): void {
+    const failure = new LogsealError(
+      'WAL_FAILED',
+      'the write-ahead log failed to reach the disk; it must be recovered',
+      {
+        cause,
+      },
+    );
+    this.#failure = failure;
+    for (const append of [...this.#flying, ...this.#queue]) append.reject(failure);
+    this.#flying = [];
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#options.failed(failure);
+  }
+}
+
+function full(message: string, details: Record<string, unknown>): LogsealError {
+  return new LogsealError('LOG_FULL', message, details);
+}
