@@ -4,14 +4,15 @@
  */
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const outputBytesMax = 256 * 1024;
 
 export interface Child {
   readonly pid: number;
-  /** What the ready pattern matched. */
-  readonly ready: RegExpMatchArray;
+  /** What the ready pattern matched, or the text of the ready file. */
+  readonly ready: readonly string[];
   /** The newest part of what it wrote to both outputs. */
   output(): string;
   /** Exit code, or the signal's name, once it has ended. */
@@ -27,8 +28,8 @@ export interface ChildOptions {
   args: readonly string[];
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Matched against each line of either output; the child is started when one matches. */
-  ready: RegExp;
+  /** It is ready when a line of either output matches, or when the file has something in it. */
+  ready: RegExp | { file: string };
   /** Default 60 s. */
   readyMsMax?: number;
 }
@@ -77,10 +78,11 @@ async function waitUntilReady(
   tail: OutputTail,
   ended: Promise<number | string>,
   options: ChildOptions,
-): Promise<RegExpMatchArray> {
-  const aborted = new AbortController();
-  const deadline = setTimeout(() => aborted.abort(), options.readyMsMax ?? 60_000);
-  const found = new Promise<RegExpMatchArray>((resolve) => {
+): Promise<readonly string[]> {
+  const over = new AbortController();
+  const { ready } = options;
+  const found = new Promise<readonly string[]>((resolve) => {
+    if (!(ready instanceof RegExp)) void textOf(ready.file, over.signal).then((text) => resolve([text]));
     for (const stream of [child.stdout, child.stderr]) {
       let partial = '';
       stream?.setEncoding('utf8').on('data', (chunk: string) => {
@@ -88,7 +90,7 @@ async function waitUntilReady(
         const lines = (partial + chunk).split('\n');
         partial = lines.pop() ?? '';
         for (const line of lines) {
-          const match = line.match(options.ready);
+          const match = ready instanceof RegExp ? line.match(ready) : undefined;
           if (match) resolve(match);
         }
       });
@@ -98,7 +100,7 @@ async function waitUntilReady(
   const end = ended.then((result) => {
     throw new Error(`ended with ${result} before it was ready: ${name}\n${tail.text}`);
   });
-  const late = once(aborted.signal, 'abort').then(() => {
+  const late = pause(options.readyMsMax ?? 60_000, undefined, { signal: over.signal }).then(() => {
     child.kill('SIGKILL');
     throw new Error(`was not ready in time: ${name}\n${tail.text}`);
   });
@@ -107,8 +109,18 @@ async function waitUntilReady(
   try {
     return await Promise.race([found, end, late]);
   } finally {
-    clearTimeout(deadline);
+    over.abort();
   }
+}
+
+/** The file's text once there is some; never, after the signal. */
+async function textOf(file: string, signal: AbortSignal): Promise<string> {
+  while (!signal.aborted) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    if (text !== '') return text;
+    await pause(25);
+  }
+  return new Promise(() => {});
 }
 
 class OutputTail {
