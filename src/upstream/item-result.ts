@@ -6,7 +6,7 @@
 export interface ItemError {
   type: string;
   reason: string;
-  /** As Elsticsearch gave it, for the rejects and for ack: store. */
+  /** As Elasticsearch gave it, for the rejects and for ack: store. */
   detail: Readonly<Record<string, unknown>>;
 }
 
