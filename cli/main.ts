@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Entry of the command line. Nothing else in this folder acts when it is imported. */
+import { processEnvironment } from '../src/config/environment.ts';
 import { runCommandLine } from './command-line.ts';
 import { commands } from './commands.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -9,7 +10,7 @@ const terminal: Terminal = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
-  environment: process.env,
+  environment: processEnvironment(),
   exitCode: exitCodes.ok,
 };
 await runCommandLine(process.argv.slice(2), terminal, commands);

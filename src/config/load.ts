@@ -1,12 +1,13 @@
 /**
  * Makes one checked `Config` from defaults, file, environment and flags, later ones winning. All problems of all sources
- * come in one error. This is the only place that reads `process.env`. A secret's text never passes through here: only its path.
+ * come in one error. A secret's text never passes through here: only its path.
  */
 import { createHash } from 'node:crypto';
 import { LogsealError } from '../errors.ts';
 import { checkLayer } from './check.ts';
 import type { Config, SettingKey } from './config.ts';
 import { convert, nest } from './convert.ts';
+import { processEnvironment } from './environment.ts';
 import { fileLayer } from './file-layer.ts';
 import { readPath } from './key-path.ts';
 import type { Layer, Problem } from './layer.ts';
@@ -32,7 +33,7 @@ export interface LoadedConfig {
 
 /** Errors: CONFIG_INVALID with one line for each problem, `details.problems` the same as plain values. */
 export function loadConfig(sources: ConfigSources = {}): LoadedConfig {
-  const environment = sources.environment ?? process.env;
+  const environment = sources.environment ?? processEnvironment();
   const file = sources.file ?? (environment.LOGSEAL_CONFIG || undefined);
   const problems: Problem[] = [];
   const layers: Layer[] = [];
