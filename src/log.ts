@@ -3,8 +3,10 @@
  * Never holds a key, a credential or a document's body; never called once a record.
  */
 import { pino } from 'pino';
-import type { LogLevel } from './config/config.ts';
 import { LogsealError } from './errors.ts';
+
+/** As in `log.level` of the configuration. */
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Each event with its level and its sentence. Names are an interface: they are added, never renamed. */
 export const events = {
