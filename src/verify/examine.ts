@@ -1,0 +1,284 @@
+/**
+ * Examines one document by itself: is it signed, readable, ours, unchanged, where it belongs?
+ *
+ * Owns the order "judged so, first match" of the format page, section 9, up to what only the neighbours can say. Each document ends
+ * in a finding, in a row for the judging of its chain, or in both. Runs once a document: nothing is kept of it but the row.
+ */
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import { headerAt } from '../chain/header.ts';
+import { suiteOf } from '../chain/suite.ts';
+import type { ChainBook, TrustedChain } from './chain-book.ts';
+import { ContentReader } from './content-reader.ts';
+import type { ControlFacts } from './control-facts.ts';
+import { EntryTable, entryAt, entryBytes, mark } from './entry.ts';
+import { FieldReader } from './field-reader.ts';
+import type { Finding, PlainVerdict } from './finding.ts';
+import { Interner } from './interner.ts';
+import type { PartitionPlan } from './partition-plan.ts';
+import type { Places } from './places.ts';
+import type { SourceDocument, ViewCheck } from './source.ts';
+import type { Spill, Spool } from './spill.ts';
+import type { Tally } from './tally.ts';
+
+export interface ExamineOptions {
+  book: ChainBook;
+  facts: ControlFacts;
+  places: Places;
+  plan: PartitionPlan;
+  tally: Tally;
+  spill: Spill;
+  ids: Spool;
+  /** A document without signature field. */
+  unsigned: (index: string, id: string) => void;
+  /** A chain is trusted but its key is not there. */
+  withoutKey: (chain: TrustedChain) => void;
+  /** Only records of this chain (22 characters), signed from `from` and before `to`. */
+  selected: { chain?: string; from?: number; to?: number };
+  viewCheck: ViewCheck | undefined;
+  uncompared: (index: string, fields: readonly string[]) => void;
+}
+
+/** What a control record's reader is told after its examination. */
+export interface Examined {
+  chain: TrustedChain;
+  epoch: number;
+  seq: number;
+  time: number;
+  type: number;
+  verdict: 'verified' | 'damaged' | 'forged';
+  /** A view into a buffer that the next examination overwrites. */
+  content: Buffer;
+  leaf: Buffer;
+  index: number;
+}
+
+export class Examiner {
+  readonly indices: Interner = new Interner();
+  readonly dests: Interner = new Interner();
+  readonly #options: ExamineOptions;
+  readonly #field: FieldReader = new FieldReader();
+  readonly #content: ContentReader = new ContentReader();
+  readonly #row: Buffer = Buffer.alloc(entryBytes);
+  readonly #entry: EntryTable = new EntryTable(this.#row);
+  readonly #computed: Buffer = Buffer.alloc(32);
+  #lastChain: TrustedChain | undefined;
+  #document: SourceDocument = { index: '', id: '', source: Buffer.alloc(0) };
+
+  constructor(options: ExamineOptions) {
+    this.#options = options;
+  }
+
+  /** Judges one document and says what a control record would need to know; undefined if it holds no record of ours. */
+  examine(document: SourceDocument): Examined | undefined {
+    this.#document = document;
+    const { source } = document;
+    const field = this.#field;
+    const outcome = isUtf8(source) ? field.read(source) : 'malformed';
+    if (outcome === 'no field') {
+      this.#options.unsigned(document.index, document.id);
+      return undefined;
+    }
+    if (outcome !== 'read') {
+      const detail = outcome === 'malformed' && field.reason === '' ? 'not valid UTF-8' : field.reason;
+      this.#found(outcome === 'malformed' ? 'MALFORMED' : 'UNSUPPORTED', `It cannot be read: ${detail}.`);
+      return undefined;
+    }
+    if (!this.#isSelected()) return undefined;
+    const chain = this.#chainOf();
+    if (chain === undefined) {
+      this.#judged('FOREIGN', 'It names a chain that no trust file and no verified control record knows.');
+      return undefined;
+    }
+    chain.documents += 1;
+    if (field.type === 0) this.#options.tally.records += 1;
+    if (chain.key === 'none' || chain.key === 'bad') {
+      this.#options.withoutKey(chain);
+      return undefined;
+    }
+    return this.#check(chain);
+  }
+
+  #isSelected(): boolean {
+    const { chain, from, to } = this.#options.selected;
+    const { time } = this.#field;
+    if ((from !== undefined && time < from) || (to !== undefined && time >= to)) return false;
+    return chain === undefined || chain === this.#chainId();
+  }
+
+  #chainId(): string {
+    const at = this.#field.headerOffset + headerAt.chain;
+    return this.#field.scratch.toString('base64url', at, at + 16);
+  }
+
+  #chainOf(): TrustedChain | undefined {
+    const at = this.#field.headerOffset + headerAt.chain;
+    const last = this.#lastChain;
+    if (last !== undefined && this.#field.scratch.compare(last.idBytes, 0, 16, at, at + 16) === 0) return last;
+    this.#lastChain = this.#options.book.get(this.#chainId());
+    return this.#lastChain;
+  }
+
+  /** Suite, tag and content. */
+  #check(chain: TrustedChain): Examined | undefined {
+    const field = this.#field;
+    const suite = suiteOf(field.suite);
+    chain.suite ??= suite;
+    if (suite === undefined || suite !== chain.suite) {
+      this.#judged('FORGED', `It names suite ${field.suite}; the chain has suite ${chain.suite?.id ?? 'of another number'}.`);
+      return this.#keep(chain, 'forged', 0);
+    }
+    const readable = this.#content.read(this.#document.source, field);
+    if (!readable && field.rawStart >= 0) {
+      this.#judged('MALFORMED', 'It cannot be read: raw is not the one spelling of a text.');
+      return undefined;
+    }
+    if (readable) this.#computed.latin1Write(hash(suite.algorithm, this.#content.hashed(), 'latin1'), 0);
+    const matches = readable && field.hasHash ? this.#computed.equals(field.hash) : readable;
+    return this.#checkTag(chain, readable, matches);
+  }
+
+  #checkTag(chain: TrustedChain, readable: boolean, matches: boolean): Examined | undefined {
+    const field = this.#field;
+    const tagged = field.hasHash ? this.#verifiesWith(chain, field.hash) : this.#verifiesWith(chain, this.#computed);
+    if (tagged) return this.#checkContent(chain, readable, matches);
+    if (!field.hasHash) {
+      this.#judged('MODIFIED', 'Content or header differ from what was signed; without hash the two cannot be told apart.');
+      return this.#keep(chain, 'forged', 0);
+    }
+    if (readable && !matches && this.#verifiesWith(chain, this.#computed)) {
+      this.#judged('MODIFIED', 'The stored hash was changed; content and header are as they were signed.');
+      return this.#keep(chain, 'damaged', mark.judged);
+    }
+    this.#judged('FORGED', 'Its tag does not verify: nobody with the key of its epoch has signed this header.');
+    return this.#keep(chain, 'forged', 0);
+  }
+
+  #checkContent(chain: TrustedChain, readable: boolean, matches: boolean): Examined | undefined {
+    const field = this.#field;
+    if (this.#options.facts.isErased(chain.id, field.seq)) return this.#checkErased(chain);
+    if (!readable) {
+      this.#judged('MODIFIED', 'Salt and content were taken out, and no erase record orders that.');
+      return this.#keep(chain, 'damaged', mark.judged);
+    }
+    if (!matches) {
+      this.#judged('MODIFIED', 'The content differs from what was signed; header and place are unchanged.');
+      return this.#keep(chain, 'damaged', mark.judged);
+    }
+    return this.#keep(chain, 'verified', this.#checkView(chain) ? mark.judged : 0);
+  }
+
+  #checkErased(chain: TrustedChain): Examined | undefined {
+    const field = this.#field;
+    const { index, source } = this.#document;
+    const visible = !this.#options.places.isRejects(index) && this.#content.visibleRest(source, field);
+    const left = field.hasSalt ? 'its salt' : visible ? 'visible fields' : '';
+    if (left === '') return this.#keep(chain, 'damaged', mark.erased);
+    this.#judged('ERASE-INCOMPLETE', `An erase record names it, and ${left} can still be read.`);
+    return this.#keep(chain, 'damaged', mark.judged);
+  }
+
+  /** True if what people see differs. */
+  #checkView(chain: TrustedChain): boolean {
+    const { viewCheck, facts, places, uncompared } = this.#options;
+    const { index, source } = this.#document;
+    if (viewCheck === undefined || this.#field.rawStart < 0 || places.isRejects(index)) return false;
+    const pipelinePaths = facts.pipelinePaths(chain.id, this.#field.time);
+    const outcome = viewCheck({ index, source, signed: this.#content.content(), pipelinePaths });
+    if (outcome?.uncompared !== undefined) uncompared(index, outcome.uncompared);
+    if (outcome?.drift === undefined) return false;
+    this.#judged('VIEW-DRIFT', outcome.drift);
+    return true;
+  }
+
+  /** Puts C into the header and asks the key; without key tags are taken as given. */
+  #verifiesWith(chain: TrustedChain, commitment: Buffer): boolean {
+    const { scratch, headerOffset, headerEnd, epoch, tag } = this.#field;
+    commitment.copy(scratch, headerOffset + headerAt.contentHash);
+    if (chain.key === 'public') return true;
+    const epochMac = chain.epochMac(epoch);
+    return epochMac?.verifiesTag(scratch.subarray(headerOffset, headerEnd), tag) === true;
+  }
+
+  #keep(chain: TrustedChain, verdict: Examined['verdict'], marks: number): Examined {
+    const field = this.#field;
+    const { scratch, headerOffset, headerEnd } = field;
+    scratch[headerOffset - 1] = 0;
+    field.tag.copy(scratch, headerEnd);
+    const leaf = hash(chain.suite?.algorithm ?? 'sha256', scratch.subarray(headerOffset - 1, headerEnd + 16), 'latin1');
+    this.#row.latin1Write(leaf, entryAt.leaf);
+    this.#fillRow(chain, marks | (verdict === 'forged' ? 0 : mark.holds));
+    const { plan, spill } = this.#options;
+    const holds = verdict !== 'forged';
+    spill.append(holds ? plan.ofEpoch(chain.number, field.epoch) : plan.ofSeq(chain.number, field.seq), this.#row);
+    return {
+      chain,
+      epoch: field.epoch,
+      seq: field.seq,
+      time: field.time,
+      type: field.type,
+      index: field.index,
+      verdict,
+      content: this.#content.content(),
+      leaf: this.#entry.leaf(0),
+    };
+  }
+
+  #fillRow(chain: TrustedChain, marks: number): void {
+    const field = this.#field;
+    const entry = this.#entry;
+    const { index } = this.#document;
+    const foundIndex = this.indices.numberOf(index);
+    const dest = this.dests.number(field.scratch, field.destStart, field.destEnd);
+    const location = this.#options.places.located(foundIndex, index, dest, this.dests.names);
+    const place = location === 'in place' ? mark.inPlace : location === 'rejects' ? mark.inRejects : 0;
+    const idMatches = this.#keepId(location === 'rejects');
+    entry.setNumber(0, 'seq', field.seq);
+    entry.setNumber(0, 'time', field.time);
+    entry.setWord(0, 'epoch', field.epoch);
+    entry.setWord(0, 'index', field.index);
+    entry.setWord(0, 'foundIndex', foundIndex);
+    entry.setWord(0, 'dest', dest);
+    entry.setWord(0, 'chain', chain.number);
+    entry.setWord(0, 'marks', marks | place | (idMatches ? mark.idMatches : 0) | (field.type === 1 ? mark.control : 0));
+    field.tag.copy(this.#row, entryAt.tag);
+    field.scratch.copy(this.#row, entryAt.prev, field.headerOffset + headerAt.prev, field.headerOffset + headerAt.prev + 16);
+  }
+
+  /** Keeps the `_id` unless it is the generated one; says whether it is the one that was signed. */
+  #keepId(inRejects: boolean): boolean {
+    const field = this.#field;
+    const { id } = this.#document;
+    const generated = field.isGeneratedId(id);
+    this.#entry.setWord(0, 'idLength', 0);
+    if (!generated) {
+      const bytes = Buffer.from(id);
+      this.#entry.setNumber(0, 'idOffset', this.#options.ids.append(bytes));
+      this.#entry.setWord(0, 'idLength', bytes.length);
+    }
+    return inRejects || field.flags === 0 ? generated : field.isHeaderId(id);
+  }
+
+  #found(verdict: PlainVerdict, detail: string): void {
+    const { index, id } = this.#document;
+    this.#options.tally.find({ verdict, found: { _index: index, _id: id }, detail });
+  }
+
+  #judged(verdict: PlainVerdict, detail: string): void {
+    const field = this.#field;
+    const { index, id } = this.#document;
+    const finding: Finding = {
+      verdict,
+      chain: this.#chainId(),
+      epoch: field.epoch,
+      index: field.index,
+      seq: field.seq,
+      dest: field.scratch.toString('utf8', field.destStart, field.destEnd),
+      id: field.scratch.toString('utf8', field.idStart, field.idEnd),
+      found: { _index: index, _id: id },
+      time: field.time,
+      detail,
+    };
+    this.#options.tally.find(finding);
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Steps over JSON in bytes: blanks, strings, integers, values, and the names that a signature field may have.
+ *
+ * Owns only the stepping. Every function takes an offset and returns the one after what it stepped over, or -1.
+ * Must never read past the end or nest deeper than it is told.
+ */
+
+export const fieldNames = [
+  'v',
+  'suite',
+  'chain',
+  'epoch',
+  'index',
+  'seq',
+  'time',
+  'dest',
+  'hash',
+  'prev',
+  'tag',
+  'salt',
+  'raw',
+  'type',
+  'flags',
+  'id',
+  'digests',
+] as const;
+
+const nameBytes = fieldNames.map((name) => Buffer.from(name));
+const depthMax = 512;
+
+/** Which of `fieldNames` stands between two offsets, or -1. */
+export function compareName(bytes: Buffer, start: number, end: number): number {
+  const length = end - start;
+  for (let code = 0; code < nameBytes.length; code++) {
+    const name = nameBytes[code];
+    if (name === undefined || name.length !== length || name[0] !== bytes[start]) continue;
+    let at = 1;
+    while (at < length && name[at] === bytes[start + at]) at += 1;
+    if (at === length) return code;
+  }
+  return -1;
+}
+
+export function skipBlanks(bytes: Buffer, from: number): number {
+  let at = from;
+  for (;;) {
+    const byte = bytes[at];
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return at;
+    at += 1;
+  }
+}
+
+/** From an opening quote to after the closing one. Control characters and bad escapes are refused. */
+export function skipString(bytes: Buffer, from: number): number {
+  let at = from + 1;
+  for (;;) {
+    const byte = bytes[at];
+    if (byte === undefined || byte < 0x20) return -1;
+    if (byte === 0x22) return at + 1;
+    if (byte !== 0x5c) {
+      at += 1;
+      continue;
+    }
+    const escape = bytes[at + 1];
+    if (escape === 0x75) {
+      for (let digit = at + 2; digit < at + 6; digit++) if (!isHex(bytes[digit])) return -1;
+      at += 6;
+    } else if (escape !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(escape))) {
+      at += 2;
+    } else return -1;
+  }
+}
+
+/** An integer without sign, fraction, exponent or leading zero; what follows must end it. */
+export function integerEnd(bytes: Buffer, from: number): number {
+  let at = from;
+  while (isDigit(bytes[at])) at += 1;
+  const next = bytes[at];
+  if (at === from || (bytes[from] === 0x30 && at > from + 1)) return -1;
+  return next === 0x2e || next === 0x65 || next === 0x45 ? -1 : at;
+}
+
+/** The value of the digits; not safe past 16 digits, then it is larger than any bound. */
+export function valueOfDigits(bytes: Buffer, start: number, end: number): number {
+  if (end - start > 16) return Number.POSITIVE_INFINITY;
+  let value = 0;
+  for (let at = start; at < end; at++) value = value * 10 + ((bytes[at] ?? 0) - 0x30);
+  return value;
+}
+
+/** Any JSON value, nested up to `depth`. Numbers and words are stepped over loosely: they end at a structural byte. */
+export function skipValue(bytes: Buffer, from: number, depth: number = depthMax): number {
+  const first = bytes[from];
+  if (first === 0x22) return skipString(bytes, from);
+  if (first === 0x7b || first === 0x5b) return depth === 0 ? -1 : skipNested(bytes, from, depth);
+  let at = from;
+  while (isScalarByte(bytes[at])) at += 1;
+  return at === from ? -1 : at;
+}
+
+/**
+ * Offset of the value of the one top-level member `name`; -1 if there is none, -2 if the document is not one object or
+ * has the member twice.
+ */
+export function findMember(bytes: Buffer, name: string): number {
+  let at = skipBlanks(bytes, 0);
+  if (bytes[at] !== 0x7b) return -2;
+  let found = -1;
+  at = skipBlanks(bytes, at + 1);
+  if (bytes[at] === 0x7d) return skipBlanks(bytes, at + 1) === bytes.length ? -1 : -2;
+  for (;;) {
+    const nameEnd = bytes[at] === 0x22 ? skipString(bytes, at) : -1;
+    if (nameEnd < 0) return -2;
+    const colon = skipBlanks(bytes, nameEnd);
+    if (bytes[colon] !== 0x3a) return -2;
+    const value = skipBlanks(bytes, colon + 1);
+    if (isName(bytes, at, nameEnd, name)) {
+      if (found >= 0) return -2;
+      found = value;
+    }
+    const end = skipValue(bytes, value);
+    if (end < 0) return -2;
+    at = skipBlanks(bytes, end);
+    if (bytes[at] === 0x7d) return skipBlanks(bytes, at + 1) === bytes.length ? found : -2;
+    if (bytes[at] !== 0x2c) return -2;
+    at = skipBlanks(bytes, at + 1);
+  }
+}
+
+/** Strict base64url of a fixed length, spare bits zero. False leaves `out` undefined in part. */
+export function decodeBase64UrlInto(bytes: Buffer, start: number, length: number, out: Buffer, outAt: number): boolean {
+  let bits = 0;
+  let held = 0;
+  let to = outAt;
+  for (let at = start; at < start + length; at++) {
+    const value = sextets[bytes[at] ?? 0] ?? 0xff;
+    if (value === 0xff) return false;
+    bits = ((bits << 6) | value) & 0xffff;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      out[to++] = (bits >>> held) & 0xff;
+    }
+  }
+  return (bits & ((1 << held) - 1)) === 0;
+}
+
+const sextets = new Uint8Array(256).fill(0xff);
+for (const [value, c] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].entries()) {
+  sextets[c.charCodeAt(0)] = value;
+}
+
+function isName(bytes: Buffer, start: number, end: number, name: string): boolean {
+  const inner = bytes.subarray(start + 1, end - 1);
+  if (inner.indexOf(0x5c) < 0) return inner.length === name.length && inner.latin1Slice() === name;
+  return JSON.parse(bytes.toString('utf8', start, end)) === name;
+}
+
+function skipNested(bytes: Buffer, from: number, depth: number): number {
+  const object = bytes[from] === 0x7b;
+  const close = object ? 0x7d : 0x5d;
+  let at = skipBlanks(bytes, from + 1);
+  if (bytes[at] === close) return at + 1;
+  for (;;) {
+    if (object) {
+      const nameEnd = bytes[at] === 0x22 ? skipString(bytes, at) : -1;
+      if (nameEnd < 0) return -1;
+      const colon = skipBlanks(bytes, nameEnd);
+      if (bytes[colon] !== 0x3a) return -1;
+      at = skipBlanks(bytes, colon + 1);
+    }
+    const end = skipValue(bytes, at, depth - 1);
+    if (end < 0) return -1;
+    at = skipBlanks(bytes, end);
+    if (bytes[at] === close) return at + 1;
+    if (bytes[at] !== 0x2c) return -1;
+    at = skipBlanks(bytes, at + 1);
+  }
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+function isHex(byte: number | undefined): boolean {
+  return isDigit(byte) || (byte !== undefined && ((byte | 0x20) >= 0x61) && ((byte | 0x20) <= 0x66));
+}
+
+/** Letters, digits, sign and point: what numbers, true, false and null are made of. */
+function isScalarByte(byte: number | undefined): boolean {
+  if (byte === undefined) return false;
+  return isDigit(byte) || byte === 0x2b || byte === 0x2d || byte === 0x2e || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a);
+}

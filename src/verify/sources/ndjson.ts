@@ -1,0 +1,198 @@
+/**
+ * An export as a source: one JSON object a line, as a search hit `{"_index","_id","_source"}` or `{"_index","_mappings"}`.
+ *
+ * Owns one pass over the file for the system documents and one for the rest, in a buffer that is used again and again.
+ * Assumes the file does not change while it is read. `_source` is a view of the line's bytes, never parsed here.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { LogsealError } from '../../errors.ts';
+import { findMember, skipString, skipValue } from '../json-bytes.ts';
+import type { IndexDescription, Source, SourceDocument } from '../source.ts';
+import { systemIndices } from '../source.ts';
+
+const blockBytes = 1024 * 1024;
+const lineBytesMax = 128 * 1024 * 1024;
+const indexPrefix = Buffer.from('{"_index":"');
+const idPrefix = Buffer.from('","_id":"');
+const sourcePrefix = Buffer.from('","_source":');
+
+const systemNames: ReadonlySet<string> = new Set([
+  systemIndices.checkpoints,
+  systemIndices.seals,
+  systemIndices.control,
+]);
+
+type Line = { kind: 'document'; document: SourceDocument } | { kind: 'mappings'; index: string; mappings: unknown };
+
+/** An export in a file. `index` selects records of one index; system documents are always read. */
+export class NdjsonSource implements Source {
+  readonly kind = 'ndjson';
+  readonly live = false;
+  readonly description: string;
+  readonly #path: string;
+  readonly #index: string | undefined;
+  readonly #names: LastName = new LastName();
+  #file: FileHandle | undefined;
+  #buffer: Buffer = Buffer.alloc(0);
+
+  constructor(path: string, index: string | undefined) {
+    this.#path = path;
+    this.#index = index;
+    this.description = path;
+  }
+
+  async open(): Promise<void> {
+    try {
+      this.#file = await open(this.#path, 'r');
+    } catch (cause) {
+      throw new LogsealError('USAGE', `${this.#path}: the export cannot be opened`, { cause });
+    }
+    this.#buffer = Buffer.allocUnsafe(blockBytes);
+  }
+
+  async indices(): Promise<IndexDescription[]> {
+    const described: IndexDescription[] = [];
+    for await (const lines of this.#lines()) {
+      for (const line of lines) {
+        if (line.kind !== 'mappings') continue;
+        described.push({ name: line.index, mappings: line.mappings, sourceMode: 'unknown', filteredAliases: [] });
+      }
+    }
+    return described;
+  }
+
+  async *system(): AsyncIterable<SourceDocument[]> {
+    yield* this.#documents((index) => systemNames.has(index));
+  }
+
+  async *records(): AsyncIterable<SourceDocument[]> {
+    const wanted = this.#index;
+    yield* this.#documents((index) => !systemNames.has(index) && (wanted === undefined || index === wanted));
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  async *#documents(isWanted: (index: string) => boolean): AsyncIterable<SourceDocument[]> {
+    for await (const lines of this.#lines()) {
+      const documents: SourceDocument[] = [];
+      for (const line of lines) {
+        if (line.kind === 'document' && isWanted(line.document.index)) documents.push(line.document);
+      }
+      if (documents.length > 0) yield documents;
+    }
+  }
+
+  /** All whole lines that lie in the buffer at a time. */
+  async *#lines(): AsyncIterable<Line[]> {
+    const file = this.#file;
+    if (file === undefined) throw new LogsealError('USAGE', `${this.#path}: the export is not open`);
+    let kept = 0;
+    let position = 0;
+    let number = 0;
+    for (;;) {
+      if (kept === this.#buffer.length) this.#grow(kept);
+      const { bytesRead } = await file.read(this.#buffer, kept, this.#buffer.length - kept, position);
+      position += bytesRead;
+      const filled = kept + bytesRead;
+      const end = bytesRead === 0 ? filled : this.#buffer.subarray(0, filled).lastIndexOf(0x0a) + 1;
+      const lines: Line[] = [];
+      for (let at = 0; at < end; ) {
+        const feed = this.#buffer.indexOf(0x0a, at);
+        const lineEnd = feed < 0 || feed >= end ? end : feed;
+        number += 1;
+        if (lineEnd > at) lines.push(this.#parse(this.#buffer.subarray(at, lineEnd), number));
+        at = lineEnd + 1;
+      }
+      if (lines.length > 0) yield lines;
+      if (bytesRead === 0) return;
+      this.#buffer.copy(this.#buffer, 0, end, filled);
+      kept = filled - end;
+    }
+  }
+
+  #grow(kept: number): void {
+    if (kept >= lineBytesMax) throw new LogsealError('USAGE', `${this.#path} has a line of more than ${lineBytesMax} bytes`);
+    const grown = Buffer.allocUnsafe(this.#buffer.length * 2);
+    this.#buffer.copy(grown, 0, 0, kept);
+    this.#buffer = grown;
+  }
+
+  #parse(line: Buffer, number: number): Line {
+    const document = this.#parsePlain(line);
+    if (document !== undefined) return { kind: 'document', document };
+    const parsed = parseAny(line);
+    if (parsed === undefined) throw new LogsealError('USAGE', `${this.#path}: line ${number} is not a line of an export`);
+    return parsed;
+  }
+
+  /** The spelling that our own export writes. */
+  #parsePlain(line: Buffer): SourceDocument | undefined {
+    if (!hasAt(line, 0, indexPrefix)) return undefined;
+    const indexEnd = line.indexOf(0x22, indexPrefix.length);
+    if (indexEnd < 0 || !hasAt(line, indexEnd, idPrefix)) return undefined;
+    const idStart = indexEnd + idPrefix.length;
+    const idEnd = skipString(line, idStart - 1) - 1;
+    if (idEnd < 0 || !hasAt(line, idEnd, sourcePrefix)) return undefined;
+    const sourceStart = idEnd + sourcePrefix.length;
+    const last = line[line.length - 1] === 0x0d ? line.length - 2 : line.length - 1;
+    if (line[last] !== 0x7d || line[sourceStart] !== 0x7b || line[last - 1] !== 0x7d) return undefined;
+    if (line.subarray(indexPrefix.length, idEnd).includes(0x5c)) return undefined;
+    const index = this.#names.name(line, indexPrefix.length, indexEnd);
+    return { index, id: line.utf8Slice(idStart, idEnd), source: line.subarray(sourceStart, last) };
+  }
+}
+
+/** Any order of members, any spelling of JSON. */
+function parseAny(line: Buffer): Line | undefined {
+  const index = textMember(line, '_index');
+  if (index === undefined) return undefined;
+  const mappings = memberBytes(line, '_mappings');
+  if (mappings !== undefined) return { kind: 'mappings', index, mappings: parseJson(mappings) };
+  const id = textMember(line, '_id');
+  const source = memberBytes(line, '_source');
+  if (id === undefined || source === undefined) return undefined;
+  const routing = textMember(line, '_routing');
+  return { kind: 'document', document: { index, id, source, ...(routing === undefined ? {} : { routing }) } };
+}
+
+function memberBytes(line: Buffer, name: string): Buffer | undefined {
+  const at = findMember(line, name);
+  return at < 0 ? undefined : line.subarray(at, skipValue(line, at));
+}
+
+function textMember(line: Buffer, name: string): string | undefined {
+  const bytes = memberBytes(line, name);
+  const value = bytes === undefined ? undefined : parseJson(bytes);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+function hasAt(line: Buffer, at: number, text: Buffer): boolean {
+  if (at + text.length > line.length) return false;
+  for (let n = 0; n < text.length; n++) if (line[at + n] !== text[n]) return false;
+  return true;
+}
+
+/** Makes a name's string once as long as the same name comes again. */
+class LastName {
+  #bytes: Buffer = Buffer.alloc(0);
+  #text = '';
+
+  name(line: Buffer, start: number, end: number): string {
+    if (this.#bytes.length === end - start && hasAt(line, start, this.#bytes)) return this.#text;
+    this.#bytes = Buffer.from(line.subarray(start, end));
+    this.#text = line.utf8Slice(start, end);
+    return this.#text;
+  }
+}
