@@ -29,12 +29,13 @@ export class DirectoryLock {
   /** Locks `directory`, which is made if it is missing. Throws DATA_DIR_LOCKED, naming the process that holds it. */
   static async acquire(directory: string): Promise<DirectoryLock> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(join(directory, 'lock'), { timeout: 0 });
+    let database: DatabaseSync | undefined;
     try {
+      database = new DatabaseSync(join(directory, 'lock'), { timeout: 0 });
       // In memory: nothing beside the lock file is written or left behind.
       database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     } catch (error) {
-      database.close();
+      database?.close();
       if (!(error instanceof Error && 'errcode' in error && error.errcode === busy)) {
         const problem = `cannot lock the data directory ${directory}`;
         throw new LogsealError('DATA_DIR_INVALID', problem, { cause: error, directory });

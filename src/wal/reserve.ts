@@ -59,10 +59,10 @@ export class Reserve {
         if (bytes < this.#bytes) await this.#shrink(bytes);
         return true;
       }
-      const block = randomBytes(stepBytes);
+      const block = randomBytes(Math.min(stepBytes, bytes - this.#bytes));
       try {
         for (let at = this.#bytes; at < bytes; at += stepBytes) {
-          await writeAll(this.#file, [block.subarray(0, Math.min(stepBytes, bytes - at))], at);
+          await writeAll(this.#file, [block.subarray(0, bytes - at)], at);
         }
         await this.#file.sync();
         this.#bytes = bytes;

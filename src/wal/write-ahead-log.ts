@@ -144,7 +144,7 @@ export class WriteAheadLog {
     const done = this.#trimming.then(async () => {
       if (comparePositions(before, this.durable) > 0) throw new RangeError('cannot trim what is not on disk');
       await this.#space.trim(before);
-      await this.#writer.giveUpWaste();
+      if (await this.#writer.giveUpWaste()) await this.#space.trim(before);
     });
     this.#trimming = done.catch(() => undefined);
     return done;
@@ -152,6 +152,7 @@ export class WriteAheadLog {
 
   /** Writes what waits and closes the files. */
   async close(): Promise<void> {
+    this.#writer.stop();
     this.#space.close();
     await this.#trimming;
     await this.#writer.close();

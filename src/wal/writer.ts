@@ -101,17 +101,24 @@ export class GroupWriter {
     });
   }
 
-  /** Moves on to a new segment if everything in this one is waste, so that it can be deleted. */
-  async giveUpWaste(): Promise<void> {
-    if (this.#failure !== undefined || this.#closing || !this.#options.space.activeIsWaste) return;
+  /** Moves on to a new segment if everything in this one is waste, so that it can be deleted. True if it did. */
+  async giveUpWaste(): Promise<boolean> {
+    if (this.#failure !== undefined || this.#closing || !this.#options.space.activeIsWaste) return false;
+    const waste = this.#header.number;
     this.#rotateNext = true;
     this.#start();
     await this.#running;
+    return this.#header.number > waste;
   }
 
-  /** Writes what waits, then a mark, and closes the segment. Later appends are refused. */
-  async close(): Promise<void> {
+  /** Later appends are refused. */
+  stop(): void {
     this.#closing = true;
+  }
+
+  /** Writes what waits, then a mark, and closes the segment. */
+  async close(): Promise<void> {
+    this.stop();
     while (this.#running !== undefined) await this.#running;
     try {
       if (this.#failure === undefined && !this.#marked) {

@@ -161,6 +161,7 @@ export class SimulatedDisk implements FileSystem {
     return {
       read: async (target, position) => {
         call('read');
+        if (position >= inode.cache.length) return 0;
         return inode.cache.copy(target, 0, position, position + target.length);
       },
       write: async (parts, position) => {
