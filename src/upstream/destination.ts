@@ -170,7 +170,7 @@ export function flattened(settings: JsonObject, prefix = ''): Record<string, str
 
 /** Elasticsearch's index patterns: only `*` is special. */
 export function matchesPattern(pattern: string, name: string): boolean {
-  return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`, 's').test(name);
+  return new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 's').test(name);
 }
 
 function forgetOldest<T>(map: Map<string, T>, max: number): void {
