@@ -22,9 +22,6 @@ function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
       sentence: `must hold wal.reserveBytes and two segments, ${formatSize(least)} or more`,
     });
   }
-  if (intake.documentBytesMax > intake.bodyBytesMax) {
-    faults.push({ key: 'intake.documentBytesMax', sentence: 'must not be larger than intake.bodyBytesMax' });
-  }
   if (intake.memoryBytesMax < intake.bodyBytesMax) {
     faults.push({ key: 'intake.memoryBytesMax', sentence: 'must hold at least one body of intake.bodyBytesMax' });
   }

@@ -31,8 +31,10 @@ export function filterSource(source: Buffer, filter: SourceFilter | undefined): 
 }
 
 function prune(node: unknown, path: string, filter: SourceFilter): unknown {
-  if (Array.isArray(node))
-    return node.map((element) => prune(element, path, filter)).filter((element) => element !== undefined);
+  if (Array.isArray(node)) {
+    const kept = node.map((element) => prune(element, path, filter)).filter((element) => element !== undefined);
+    return kept.length > 0 || chosen(path, filter) ? kept : undefined;
+  }
   if (!isObject(node)) return path === '' || chosen(path, filter) ? node : undefined;
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(node)) {

@@ -41,7 +41,8 @@ export async function startStore(options: StoreOptions): Promise<RunningStore> {
     listen: options.listen,
   };
   const file = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
-  const worker = new Worker(file, { workerData: { logsealStore: thread }, env: {} });
+  // Neither flags nor environment of the proxy: the thread needs none of them, and secrets have no business there.
+  const worker = new Worker(file, { workerData: { logsealStore: thread }, env: {}, execArgv: [] });
   let stopping = false;
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const ready = await new Promise<ThreadMessage & { kind: 'ready' }>((resolve, reject) => {

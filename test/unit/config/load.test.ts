@@ -187,7 +187,6 @@ t.test('settings that contradict each other are named', async (t) => {
   const keys = (flags: Record<string, string>) =>
     problemsOf(() => loadConfig({ environment: {}, flags })).map(({ key }) => key);
   t.strictSame(keys({ 'wal-bytes-max': '256MiB', 'wal-segment-bytes': '128MiB' }), ['wal.bytesMax']);
-  t.strictSame(keys({ 'intake-body-bytes-max': '1MiB' }), ['intake.documentBytesMax']);
   t.strictSame(keys({ 'intake-memory-bytes-max': '50MiB' }), ['intake.memoryBytesMax']);
   t.strictSame(keys({ listen: '127.0.0.1:9281' }), ['adminListen']);
   t.strictSame(keys({ 'elasticsearch-username': 'u' }), ['elasticsearch.username']);
