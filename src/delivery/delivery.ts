@@ -1,0 +1,260 @@
+/**
+ * The life of delivery: from the cursor on disk to the end of the log, and after it as it grows. Puts the parts together and
+ * decides nothing about records itself. Reads the log's files, keeps `delivery/`, and knows the process around it only by
+ * DeliveryHost: it may run in a worker. Assumes that it is the only one that delivers from this data directory.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RecordView } from '../journal/records-entry.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { CursorFile } from '../wal/cursor.ts';
+import type { Position } from '../wal/position.ts';
+import { Adaptive } from './adaptive.ts';
+import type { BatchOptions } from './batch.ts';
+import { learnFromLog } from './control-documents.ts';
+import type { CursorStore, CursorValue } from './cursor-keeper.ts';
+import { beginning, CursorKeeper, earliest, neededFrom, SentMark } from './cursor-keeper.ts';
+import { Destinations } from './destinations.ts';
+import { Dispatch } from './dispatch.ts';
+import { firstRecordAt } from './item.ts';
+import { Lanes } from './lanes.ts';
+import { Places } from './places.ts';
+import type { DeliveryHost, DeliveryStats, DeliveryUpstream } from './port.ts';
+import { Publication } from './publication.ts';
+import { Pump } from './pump.ts';
+import { RejectRegister } from './rejects.ts';
+import { pause } from './retry-policy.ts';
+import { Watchers } from './watchers.ts';
+
+export interface DeliveryLimits {
+  /** Bytes of frames read ahead of the first that is not answered for. */
+  windowBytesMax: number;
+  /** Bytes of log in one bulk request; its body is larger by the signature fields. */
+  batchBytesMin: number;
+  batchBytesMax: number;
+  batchItemsMax: number;
+  concurrencyMax: number;
+  latencyMsAim: number;
+  lanesMax: number;
+  /** Refused records of one lane that are put aside. */
+  parkedMax: number;
+  backoffMsMin: number;
+  backoffMsMax: number;
+  giveUpAfterMs: number;
+  factsAgeMsMax: number;
+  cursorIntervalMs: number;
+}
+
+export const defaultLimits: DeliveryLimits = {
+  windowBytesMax: 64 * 1024 * 1024,
+  batchBytesMin: 64 * 1024,
+  batchBytesMax: 5 * 1024 * 1024,
+  batchItemsMax: 10_000,
+  concurrencyMax: 8,
+  latencyMsAim: 1000,
+  lanesMax: 32,
+  parkedMax: 64,
+  backoffMsMin: 500,
+  backoffMsMax: 30_000,
+  giveUpAfterMs: 24 * 60 * 60 * 1000,
+  factsAgeMsMax: 60_000,
+  cursorIntervalMs: 1000,
+};
+
+export interface DeliveryOptions {
+  /** The log's directory. */
+  walDir: string;
+  /** Where `places` is kept. */
+  dir: string;
+  /** Everything before it is on disk when delivery starts. */
+  durable: Position;
+  /** What the cursor file held; undefined at the first start. */
+  cursor: CursorValue | undefined;
+  store: CursorStore | CursorFile<CursorValue>;
+  upstream: DeliveryUpstream;
+  host: DeliveryHost;
+  clock: Clock;
+  random: () => number;
+  batch: BatchOptions;
+  limits?: Partial<DeliveryLimits>;
+  /** Delivery cannot go on: the log or the cursor cannot be read or written, or an invariant is broken. */
+  fatal(error: unknown): void;
+}
+
+interface Parts {
+  keeper: CursorKeeper;
+  pump: Pump;
+  lanes: Lanes;
+  publication: Publication;
+  dispatch: Dispatch;
+  adaptive: Adaptive;
+  destinations: Destinations;
+}
+
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #limits: DeliveryLimits;
+  readonly #abort = new AbortController();
+  readonly #watchers: Watchers;
+  readonly #register = new RejectRegister();
+  #durable: Position;
+  #parts: Parts | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#durable = options.durable;
+    this.#watchers = new Watchers(options.host);
+  }
+
+  /** Resolves when the log has been looked through for what was decided before, and sending has begun. */
+  async start(): Promise<void> {
+    const { dir, walDir, host, upstream } = this.#options;
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const places = await Places.open({ path: join(dir, 'places'), host, upstream });
+    const cursor = this.#options.cursor ?? { main: beginning, sent: beginning, seals: beginning, lanes: [] };
+    await learnFromLog(walDir, neededFrom(cursor), this.#durable, { register: this.#register, places });
+    const parts = this.#assemble(cursor, places);
+    this.#parts = parts;
+    parts.lanes.restore(cursor.lanes);
+    parts.pump.grew(this.#durable);
+    const fatal = (error: unknown) => this.#fail(error);
+    this.#running = Promise.all([
+      parts.pump.run().catch(fatal),
+      parts.publication.run().catch(fatal),
+      this.#keepCursor(parts.keeper).catch(fatal),
+    ]);
+  }
+
+  /** The log is durable up to here. */
+  grew(durable: Position): void {
+    this.#durable = durable;
+    this.#parts?.pump.grew(durable);
+  }
+
+  /** `settled` will tell of these records. Call before `grew` reaches them. */
+  watch(chain: string, from: number, count: number): void {
+    this.#watchers.watch(chain, from, count);
+  }
+
+  /** Waits for what is under way, saves the cursor. Records that were being tried again stay for the next start. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#running;
+    await this.#parts?.lanes.stopped();
+    await this.#parts?.keeper.save();
+  }
+
+  stats(): DeliveryStats {
+    const parts = this.#parts;
+    const oldest = parts?.pump.inFlight.oldest;
+    const view = oldest === undefined ? undefined : new RecordView().seek(oldest.payload, firstRecordAt);
+    return {
+      main: parts?.pump.position ?? beginning,
+      idle: parts !== undefined && this.#isIdle(parts),
+      lanes: parts?.lanes.count ?? 0,
+      parked: parts?.lanes.parked ?? 0,
+      held: parts?.destinations.held() ?? [],
+      oldestMs: view?.timeMs,
+      inFlightBytes: parts?.pump.inFlight.bytes ?? 0,
+      delivered: parts?.dispatch.delivered ?? 0,
+      rejected: parts?.dispatch.rejected ?? 0,
+      batches: parts?.dispatch.batches ?? 0,
+      concurrency: parts?.adaptive.concurrency ?? 0,
+      unreachable: parts?.dispatch.outage,
+      published: parts?.publication.published,
+    };
+  }
+
+  #isIdle({ pump, lanes, publication }: Parts): boolean {
+    const { segment, offset } = this.#durable;
+    const at = (position: Position) => position.segment === segment && position.offset === offset;
+    return lanes.count === 0 && at(pump.position) && at(publication.position);
+  }
+
+  #assemble(cursor: CursorValue, places: Places): Parts {
+    const { upstream, host, clock, random, batch, walDir: dir } = this.#options;
+    const limits = this.#limits;
+    const { signal } = this.#abort;
+    const adaptive = new Adaptive(limits);
+    const { factsAgeMsMax } = limits;
+    const destinations = new Destinations({ upstream, places, clock, factsAgeMsMax });
+    const register = this.#register;
+    const watchers = this.#watchers;
+    const dispatch = new Dispatch({
+      upstream,
+      host,
+      clock,
+      destinations,
+      places,
+      register,
+      watchers,
+      adaptive,
+      batch,
+    });
+    const mark = new SentMark(cursor.sent);
+    const keeper = new CursorKeeper(this.#options.store, places, snapshot, (before) => {
+      register.prune(before);
+      host.trim(before);
+    });
+    const moved = () => {
+      lanes.wake();
+      publication.wake();
+    };
+    const routed = () => pump.routed;
+    const common = { dir, clock, random, signal, destinations, dispatch, routed };
+    const event = host.event.bind(host);
+    const fatal = (error: unknown) => this.#fail(error);
+    const lanes = new Lanes({ ...common, ...limits, batchBytesMax: 1024 * 1024, keeper, event, fatal, moved });
+    const pump = new Pump(
+      {
+        ...common,
+        ...limits,
+        adaptive,
+        moved,
+        from: cursor.main,
+        unknownUntil: cursor.sent,
+        sent: (next) => mark.reach(next, keeper),
+        divert: (destination, position, why) => lanes.divert(destination, position, why),
+        seal: (frame) => publication.offer(frame),
+      },
+      this.#durable,
+    );
+    const publication = new Publication({
+      ...common,
+      upstream,
+      event,
+      from: cursor.seals,
+      safe: () => earliest(lanes.positions(), pump.position),
+      backoffMsMax: limits.backoffMsMax,
+    });
+    function snapshot(): CursorValue {
+      return { main: pump.position, sent: mark.wanted, seals: publication.position, lanes: lanes.cursors() };
+    }
+    return { keeper, pump, lanes, publication, dispatch, adaptive, destinations };
+  }
+
+  /** Often enough that a restart looks little up, seldom enough to cost nothing. */
+  async #keepCursor(keeper: CursorKeeper): Promise<void> {
+    const { signal } = this.#abort;
+    let last = '';
+    while (!signal.aborted) {
+      await pause(this.#options.clock, this.#limits.cursorIntervalMs, signal);
+      const now = JSON.stringify(this.#parts === undefined ? '' : this.#progress(this.#parts));
+      if (now === last) continue;
+      last = now;
+      await keeper.save();
+    }
+  }
+
+  #progress({ pump, publication, lanes }: Parts): unknown {
+    return [pump.position, publication.position, lanes.cursors()];
+  }
+
+  #fail(error: unknown): void {
+    if (this.#abort.signal.aborted) return;
+    this.#abort.abort();
+    this.#options.fatal(error);
+  }
+}

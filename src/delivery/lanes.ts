@@ -1,0 +1,89 @@
+/**
+ * The lanes that there are: one for each destination that refuses, up to a bound; destinations beyond it share the newest.
+ */
+import type { Position } from '../wal/position.ts';
+import type { LaneCursor } from './cursor-keeper.ts';
+import type { Destination } from './destinations.ts';
+import type { LaneOptions } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { Refusal } from './outcomes.ts';
+
+export interface LanesOptions extends LaneOptions {
+  lanesMax: number;
+  fatal(error: unknown): void;
+  /** A lane is gone: what waited for it may go on. */
+  moved(): void;
+}
+
+export class Lanes {
+  readonly #options: LanesOptions;
+  readonly #lanes = new Set<Lane>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: LanesOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#lanes.size;
+  }
+
+  get parked(): number {
+    let count = 0;
+    for (const lane of this.#lanes) count += lane.parked;
+    return count;
+  }
+
+  positions(): Position[] {
+    return Array.from(this.#lanes, (lane) => lane.position);
+  }
+
+  cursors(): LaneCursor[] {
+    return Array.from(this.#lanes, (lane) => lane.cursor());
+  }
+
+  /** Lanes of an earlier process. */
+  restore(cursors: readonly LaneCursor[]): void {
+    for (const cursor of cursors) this.#start(cursor);
+  }
+
+  /** From `position` on the destination's records are a lane's: of its own, or of one that it shares. */
+  divert(destination: Destination, position: Position, why: Refusal): void {
+    const { destinations, lanesMax, routed, event } = this.#options;
+    const lane = [...this.#lanes].find((other) => other.members.has(destination));
+    if (lane !== undefined) {
+      lane.join(destination, position);
+      return;
+    }
+    destinations.wait(destination, why.kind === 'held' ? why.reason : `${why.status} ${why.type}: ${why.reason}`);
+    event('warn', 'destination_waits', { dest: destination.name, status: why.status, type: why.type });
+    const shared = this.#lanes.size >= lanesMax ? [...this.#lanes].at(-1) : undefined;
+    if (shared !== undefined) shared.join(destination, position);
+    else this.#start({ dests: [destination.name], position, sent: routed(), blockedMs: 0, parked: [] });
+  }
+
+  wake(): void {
+    for (const lane of this.#lanes) lane.wake();
+  }
+
+  /** After the signal. */
+  async stopped(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  #start(cursor: LaneCursor): void {
+    const { event, fatal, moved } = this.#options;
+    const lane = new Lane(this.#options, cursor);
+    this.#lanes.add(lane);
+    const running = lane
+      .run()
+      .then((caughtUp) => {
+        if (!caughtUp) return;
+        this.#lanes.delete(lane);
+        for (const { name } of lane.members) event('info', 'destination_flows', { dest: name });
+        moved();
+      }, fatal)
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+}
