@@ -1,6 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Asker, JsonObject } from './ask.ts';
 import { askFor, askOptional, integerAt, isObject, objectAt, textsAt } from './ask.ts';
+import type { SignatureFieldState } from './signature-mapping.ts';
+import { additiveMapping, signatureFieldState } from './signature-mapping.ts';
 import type { RawNeed } from './source-rule.ts';
 import { sourceRule } from './source-rule.ts';
 import type { ConcreteIndex, ResolvedTopology } from './topology.ts';
@@ -21,6 +23,10 @@ export interface DestinationInfo {
   raw: RawNeed;
   /** Why `raw` is always written. */
   rawReasons: readonly string[];
+  /** In the mapping of the write index, or of the index that would be made. */
+  signatureField: SignatureFieldState;
+  /** What to add to that mapping where the field is absent. */
+  signatureMapping: JsonObject;
   /** Documents without signature field in the write index, counted when it was first seen here. */
   documents: number;
   /** Why nothing signed may be sent there. */
@@ -90,6 +96,8 @@ export class DestinationBook {
       writeIndex,
       ...rule,
       ...(doubt === undefined ? {} : { raw: 'always' as const, rawReasons: [...rule.rawReasons, doubt] }),
+      signatureField: worst(mappings.map(signatureFieldState)),
+      signatureMapping: additiveMapping(mappings[0] ?? {}),
       documents: writeIndex === undefined ? 0 : await this.#countOnce(writeIndex),
     };
   }
@@ -153,9 +161,16 @@ function embeddedInfo(name: string): DestinationInfo {
     timeSeries: false,
     raw: 'never-needed',
     rawReasons: [],
+    signatureField: 'fits',
+    signatureMapping: {},
     documents: 0,
     held: undefined,
   };
+}
+
+function worst(states: readonly SignatureFieldState[]): SignatureFieldState {
+  if (states.includes('foreign')) return 'foreign';
+  return states.length > 0 && states.every((state) => state === 'fits') ? 'fits' : 'absent';
 }
 
 /** `{index: {mode: 'logsdb'}}` as `{'index.mode': 'logsdb'}`, values as text. */
