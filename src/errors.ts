@@ -7,9 +7,12 @@
 export type Disposition = 'retry' | 'refuse' | 'stop';
 
 export const errorCodes = {
+  CLIENT_GONE: 'refuse',
   CONFIG_INVALID: 'stop',
+  CONTROL_INVALID: 'refuse',
   DATA_DIR_LOCKED: 'stop',
   DATA_DIR_INVALID: 'stop',
+  INTAKE_BUSY: 'retry',
   KEY_INVALID: 'stop',
   LOG_CORRUPT: 'stop',
   LOG_FULL: 'retry',
