@@ -13,29 +13,30 @@ import { join } from 'node:path';
 import { LogsealError } from '../errors.ts';
 import type { DiskFile, FileSystem } from '../lib/file-system.ts';
 import { isMissingError, writeAll } from '../lib/file-system.ts';
-import { frameBytes } from '../lib/frame.ts';
 import type { FrameFileHeader } from '../lib/frame-file.ts';
-import {
-  chunkBytes,
-  encodeFileHeader,
-  fileHeaderBytes,
-  findProofOfDamage,
-  readFileHeader,
-  readFrames,
-} from '../lib/frame-file.ts';
+import { encodeFileHeader, fileHeaderBytes, findProofOfDamage, readFileHeader, readFrames } from '../lib/frame-file.ts';
 
 export const sealMagic = Buffer.from('LSPSEAL\n', 'latin1');
 /** Also what a start reads and writes anew at most. */
 export const sealFileBytes = 8 * 1024 * 1024;
 export const entryBytesMax = 64 * 1024;
-/** Room in a file beyond which it is always changed: the largest entry fits. */
-export const fileRoomBytes = sealFileBytes - fileHeaderBytes - frameBytes(entryBytesMax);
+
+/** Where the files are, and how large each of them is: a multiple of 64 KiB, at least two. */
+export interface SealFiles {
+  fs: FileSystem;
+  directory: string;
+  fileBytes: number;
+}
 
 export function sealPath(directory: string, firstEntry: number): string {
   return join(directory, `${String(firstEntry).padStart(16, '0')}.seals`);
 }
 
-/** First entries of the files in a directory, ascending, and the names of unfinished files. */
+function sparePath(directory: string): string {
+  return join(directory, 'next.tmp');
+}
+
+/** First entries of the files in a directory, ascending. */
 export async function listSealFiles(fs: FileSystem, directory: string): Promise<number[]> {
   const names = await fs.names(directory);
   const firsts = names.flatMap((name) => {
@@ -65,25 +66,24 @@ export async function openSealFile(
   throw corruptSeal(firstEntry, 0, firstEntry, `the file ${header}`);
 }
 
-/** A file of zeros at `path`, durable except for its name. */
-export async function fillFile(fs: FileSystem, path: string): Promise<void> {
-  const file = await fs.open(path, 'create');
+/** Fills the spare file with zeros: the next file, not yet named. Durable except for its name. */
+export async function fillSpare({ fs, directory, fileBytes }: SealFiles): Promise<void> {
+  const file = await fs.open(sparePath(directory), 'create');
   try {
-    const zeros = Buffer.alloc(chunkBytes / 4);
-    for (let at = 0; at < sealFileBytes; at += zeros.length) await writeAll(file, [zeros], at);
+    const zeros = Buffer.alloc(64 * 1024);
+    for (let at = 0; at < fileBytes; at += zeros.length * 16) {
+      const count = Math.min(16, (fileBytes - at) / zeros.length);
+      await writeAll(file, Array<Buffer>(count).fill(zeros), at);
+    }
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-/** Gives the filled file `spare` its header and name. Returns it open for writing. */
-export async function startSealFile(
-  fs: FileSystem,
-  directory: string,
-  spare: string,
-  header: FrameFileHeader,
-): Promise<DiskFile> {
+/** Gives the filled spare file its header and name. Returns it open for writing. */
+export async function startSealFile({ fs, directory }: SealFiles, header: FrameFileHeader): Promise<DiskFile> {
+  const spare = sparePath(directory);
   const file = await fs.open(spare, 'edit');
   try {
     await writeAll(file, [encodeFileHeader(sealMagic, header)], 0);
@@ -108,15 +108,11 @@ export interface SealTail {
 }
 
 /**
- * Reads the last file, drops its torn tail, and writes it anew into the filled file `spare`: what the page cache shows after
+ * Reads the last file, drops its torn tail, and writes it anew into the filled spare file: what the page cache shows after
  * a failed fsync need not be on disk, and on a seal depends that a key may be destroyed.
  */
-export async function rewriteTail(
-  fs: FileSystem,
-  directory: string,
-  firstEntry: number,
-  spare: string,
-): Promise<SealTail> {
+export async function rewriteTail(files: SealFiles, firstEntry: number): Promise<SealTail> {
+  const { fs, directory } = files;
   const { file: source, header } = await openSealFile(fs, directory, firstEntry);
   try {
     const offsets: number[] = [];
@@ -138,10 +134,9 @@ export async function rewriteTail(
       }
       break;
     }
-    const target = await fs.open(spare, 'edit');
-    await writeAll(target, pieces, fileHeaderBytes);
-    await target.close();
-    const file = await startSealFile(fs, directory, spare, header);
+    const target = await fs.open(sparePath(directory), 'edit');
+    await writeAll(target, pieces, fileHeaderBytes).finally(() => target.close());
+    const file = await startSealFile(files, header);
     return { file, header, end, offsets, tornBytes };
   } finally {
     await source.close();
