@@ -1,81 +1,10 @@
-import { once } from 'node:events';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { gzipSync } from 'node:zlib';
-import type { Test } from 'tap';
 import t from 'tap';
-import { StoreDatabase } from '../../../src/store/database.ts';
 import { StoreReader } from '../../../src/store/reader.ts';
-import { createStoreServer } from '../../../src/store/server.ts';
-import type { RunningStore } from '../../../src/store/worker.ts';
-import { startStore } from '../../../src/store/worker.ts';
-
-interface Answer {
-  status: number;
-  headers: NodeJS.Dict<string | string[]>;
-  text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely here
-  json: any;
-}
-
-function client(store: Pick<RunningStore, 'socketPath'>) {
-  return (
-    method: string,
-    path: string,
-    body?: string | Buffer | object,
-    headers: Record<string, string> = {},
-  ): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      const bytes =
-        body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-      const length = { 'content-length': String(Buffer.byteLength(bytes ?? '')) };
-      const sent = request(
-        { socketPath: store.socketPath, method, path, headers: { ...length, ...headers } },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk) => chunks.push(chunk));
-          response.on('end', () => {
-            const text = Buffer.concat(chunks).toString();
-            let json: unknown;
-            try {
-              json = JSON.parse(text);
-            } catch {
-              json = undefined;
-            }
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json });
-          });
-        },
-      );
-      sent.on('error', reject);
-      sent.end(bytes);
-    });
-}
-
-/** The store's server in this thread; the tests of the thread itself start it themselves. */
-async function started(t: Test) {
-  sockets += 1;
-  const path = join(t.testdir(), 'logseal.sqlite');
-  const socketPath = join(tmpdir(), `logseal-test-${process.pid}-${sockets}.sock`);
-  const database = new StoreDatabase(path);
-  const server = createStoreServer(database, (error) => t.fail(String(error)));
-  await once(server.listen(socketPath), 'listening');
-  t.teardown(async () => {
-    await new Promise((resolve) => server.close(resolve));
-    database.close();
-  });
-  return { database, path, ask: client({ socketPath }) };
-}
-
-let sockets = 0;
-
-const lines = (...values: (object | string)[]) =>
-  values.map((value) => `${typeof value === 'string' ? value : JSON.stringify(value)}\n`).join('');
+import { lines, startedStore } from '../../helpers/store-client.ts';
 
 t.test('a bulk answers item by item, in order, in the shape of Elasticsearch', async (t) => {
-  const { ask } = await started(t);
+  const { ask } = await startedStore(t);
   const first = await ask(
     'POST',
     '/_bulk',
@@ -141,7 +70,7 @@ t.test('a bulk answers item by item, in order, in the shape of Elasticsearch', a
 });
 
 t.test('a bulk that cannot be read is refused whole and writes nothing', async (t) => {
-  const { ask } = await started(t);
+  const { ask } = await startedStore(t);
   const refused: [string, RegExp][] = [
     ['', /request body is required/],
     ['\n\n', /no requests added/],
@@ -162,7 +91,7 @@ t.test('a bulk that cannot be read is refused whole and writes nothing', async (
 });
 
 t.test('a source comes back to the byte: get, _source, search, _mget, reader', async (t) => {
-  const { ask, path } = await started(t);
+  const { ask, path } = await startedStore(t);
   const source = '{ "b": 1.0, "a":1e400,"n":12345678901234567890 ,"ü\\u00fc":"\\/"}\t';
   await ask('POST', '/_bulk', lines({ create: { _index: 'a', _id: 'ü/1', routing: 'r' } }, source));
   const got = await ask('GET', '/a/_doc/%C3%BC%2F1');
@@ -181,7 +110,7 @@ t.test('a source comes back to the byte: get, _source, search, _mget, reader', a
 });
 
 t.test('single documents are written, read and deleted with the status that Elasticsearch gives', async (t) => {
-  const { ask } = await started(t);
+  const { ask } = await startedStore(t);
   t.match(await ask('PUT', '/a/_doc/1', '{"x":1}'), { status: 201, json: { result: 'created', _version: 1 } });
   t.match(await ask('PUT', '/a/_doc/1', '{"x":2}'), { status: 200, json: { result: 'updated', _version: 2 } });
   t.match(await ask('PUT', '/a/_create/1', '{}'), {
@@ -216,206 +145,8 @@ t.test('single documents are written, read and deleted with the status that Elas
   t.equal((await ask('POST', '/_mget', {})).status, 400);
 });
 
-t.test('searches find what their query says', async (t) => {
-  const { ask } = await started(t);
-  const documents: object[] = [
-    {
-      logseal: { chain: 'c', seq: 0 },
-      '@timestamp': '2026-11-23T10:00:00Z',
-      host: { name: 'a' },
-      tags: ['x', 'y'],
-      level: 3,
-    },
-    {
-      logseal: { chain: 'c', seq: 1 },
-      '@timestamp': '2026-11-23T11:00:00.000Z',
-      'host.name': 'b',
-      tags: ['y'],
-      level: 5,
-    },
-    { logseal: { chain: 'd', seq: 0 }, '@timestamp': '2026-11-23T12:00:00+00:00', level: 7, none: null },
-  ];
-  await ask(
-    'POST',
-    '/logs/_bulk',
-    lines(...documents.flatMap((document, at) => [{ create: { _id: String(at) } }, document])),
-  );
-  await ask('PUT', '/.hidden/_doc/h', '{"level":9}');
-  const found = async (query: object, path = '/_search') => {
-    const answer = await ask('POST', path, { query });
-    t.equal(answer.status, 200, answer.text);
-    const ids = answer.json.hits.hits.map(({ _id }: { _id: string }) => _id).join('');
-    t.equal(answer.json.hits.total.value, ids.length);
-    t.equal((await ask('POST', path.replace('_search', '_count'), { query })).json.count, ids.length);
-    return ids;
-  };
-  t.equal(await found({ match_all: {} }), '012', 'hidden indices are not in all');
-  t.equal(await found({ match_all: {} }, '/_search?expand_wildcards=all'), '012h');
-  t.equal(await found({ match_all: {} }, '/lo*,.hid*/_search'), '012h');
-  t.equal(await found({ match_all: {} }, '/*,-logs/_search'), '');
-  t.equal(await found({ match_none: {} }), '');
-  t.equal(await found({ term: { 'logseal.chain': 'c' } }), '01');
-  t.equal(
-    await found({ bool: { filter: [{ term: { 'logseal.chain': { value: 'c' } } }, { term: { 'logseal.seq': 1 } }] } }),
-    '1',
-  );
-  t.equal(await found({ term: { 'host.name.keyword': 'b' } }), '1');
-  t.equal(await found({ term: { 'host.name': 'a' } }), '0');
-  t.equal(await found({ term: { tags: 'y' } }), '01');
-  t.equal(await found({ terms: { _id: ['0', '2', '5'] } }), '02');
-  t.equal(await found({ ids: { values: ['1'] } }), '1');
-  t.equal(await found({ term: { _index: 'logs' } }), '012');
-  t.equal(await found({ exists: { field: 'host' } }), '0');
-  t.equal(await found({ exists: { field: 'none' } }), '');
-  t.equal(await found({ prefix: { 'host.name': 'b' } }), '1');
-  t.equal(await found({ range: { level: { gt: 3, lte: 7 } } }), '12');
-  t.equal(await found({ range: { level: { gte: '3', lt: '5' } } }), '0');
-  t.equal(await found({ range: { '@timestamp': { gte: '2026-11-23T11:00:00Z', lt: '2026-11-23T12:00:00Z' } } }), '1');
-  t.equal(await found({ range: { 'host.name': { gte: 'a', lte: 'a' } } }), '0');
-  t.equal(await found({ bool: { must_not: { term: { 'logseal.chain': 'c' } } } }), '2');
-  t.equal(await found({ bool: { should: [{ term: { level: 3 } }, { term: { level: 7 } }] } }), '02');
-  t.equal(
-    await found({
-      bool: {
-        must: { match_all: {} },
-        should: [{ term: { level: 3 } }, { term: { level: 5 } }],
-        minimum_should_match: 1,
-      },
-    }),
-    '01',
-  );
-  t.equal(await found({ constant_score: { filter: { term: { level: 3 } } } }), '0');
-
-  const sorted = await ask('POST', '/logs/_search', {
-    sort: [{ 'host.name': 'desc' }],
-    _source: ['host*'],
-    size: 2,
-    track_total_hits: true,
-  });
-  t.strictSame(
-    sorted.json.hits.hits.map(({ _source, sort }: { _source: unknown; sort: unknown }) => [_source, sort]),
-    [
-      [{ 'host.name': 'b' }, ['b']],
-      [{ host: { name: 'a' } }, ['a']],
-    ],
-  );
-  t.equal(sorted.json.hits.hits[0]._score, null);
-  const next = await ask('POST', '/logs/_search', {
-    sort: ['level:desc'],
-    search_after: [5],
-    _source: false,
-    version: true,
-    seq_no_primary_term: true,
-  });
-  t.match(next.json.hits.hits, [{ _id: '0', _version: 1, _seq_no: 0, sort: [3] }]);
-  t.notOk('_source' in next.json.hits.hits[0]);
-  t.strictSame(
-    (await ask('GET', '/logs/_search?_source_excludes=logseal,host*,tags&size=1&from=2')).json.hits.hits[0]._source,
-    {
-      '@timestamp': '2026-11-23T12:00:00+00:00',
-      level: 7,
-      none: null,
-    },
-  );
-});
-
-t.test('paging by search_after, slices, scroll and a point in time reads every document once', async (t) => {
-  const { ask } = await started(t);
-  const body = Array.from({ length: 250 }, (_, at) =>
-    lines({ create: { _index: at % 2 ? 'a' : 'b', _id: `${at}` } }, { at }),
-  ).join('');
-  await ask('POST', '/_bulk', body);
-  const pit = (await ask('POST', '/a,b/_pit?keep_alive=1m')).json.id;
-  await ask('PUT', '/a/_doc/late', '{"at":-1}');
-  const seen = new Set<string>();
-  for (const id of [0, 1, 2]) {
-    for (let after: unknown; ; ) {
-      const answer = await ask('POST', '/_search', {
-        pit: { id: pit, keep_alive: '1m' },
-        slice: { id, max: 3 },
-        size: 20,
-        sort: [{ _shard_doc: 'asc' }],
-        track_total_hits: false,
-        ...(after !== undefined && { search_after: after }),
-      });
-      t.notOk(answer.json.hits.total);
-      t.equal(answer.json.pit_id, pit);
-      for (const hit of answer.json.hits.hits) {
-        t.notOk(seen.has(hit._id));
-        seen.add(hit._id);
-        after = hit.sort;
-      }
-      if (answer.json.hits.hits.length === 0) break;
-    }
-  }
-  t.equal(seen.size, 250, 'and nothing that came later');
-  t.match((await ask('DELETE', '/_pit', { id: pit })).json, { succeeded: true });
-
-  let page = await ask('POST', '/_search?scroll=1m', { size: 100, sort: ['_doc'] });
-  let scrolled = 0;
-  while (page.json.hits.hits.length > 0) {
-    scrolled += page.json.hits.hits.length;
-    t.equal(page.json.hits.total.value, 251);
-    page = await ask('POST', '/_search/scroll', { scroll: '1m', scroll_id: page.json._scroll_id });
-  }
-  t.equal(scrolled, 251);
-  t.match((await ask('DELETE', '/_search/scroll', {})).json, { succeeded: true });
-  const limited = await ask('POST', '/_search', { query: { range: { at: { gte: 0 } } }, track_total_hits: 5, size: 1 });
-  t.strictSame(limited.json.hits.total, { value: 5, relation: 'gte' });
-  t.match(await ask('POST', '/_search/scroll', { scroll_id: 'bogus' }), {
-    status: 404,
-    json: { error: { type: 'search_context_missing_exception' } },
-  });
-  t.equal((await ask('POST', '/_search/scroll', {})).status, 400);
-});
-
-t.test('what the store has not is 501 with a sentence, and what is wrong is 400', async (t) => {
-  const { ask } = await started(t);
-  await ask('PUT', '/a/_doc/1', '{"x":1}');
-  const missing: [string, string, object?][] = [
-    ['GET', '/_sql'],
-    ['POST', '/a/_update/1', {}],
-    ['POST', '/a/_delete_by_query', {}],
-    ['GET', '/_search?q=x'],
-    ['POST', '/_search', { aggs: {} }],
-    ['POST', '/_search', { query: { match: { x: 1 } } }],
-    ['POST', '/_search', { query: { range: { x: { gte: 'now-1d' } } } }],
-    ['POST', '/_search', { query: { range: { x: { near: 1 } } } }],
-    ['POST', '/_search?scroll=1m', { sort: ['x'] }],
-    ['GET', '/_cat/shards'],
-    ['GET', '/_cluster/state'],
-    ['PATCH', '/a'],
-    ['GET', '/_bulk'],
-  ];
-  for (const [method, path, body] of missing) {
-    t.match(
-      await ask(method, path, body),
-      { status: 501, json: { error: { type: 'not_implemented', reason: /^the embedded store has no / } } },
-      path,
-    );
-  }
-  let deep: object = { match_all: {} };
-  for (let at = 0; at < 30; at += 1) deep = { bool: { filter: deep } };
-  const wrong: [string, object | string][] = [
-    ['/_search', '{'],
-    ['/_search', { query: {} }],
-    ['/_search', { query: deep }],
-    ['/_search', { size: -1 }],
-    ['/_search', { size: 10_001 }],
-    ['/_search', { sort: [5] }],
-    ['/_search', { query: { bool: 1 } }],
-    ['/_search', { query: { terms: { x: 1 } } }],
-    ['/_search', { query: { range: { x: 1 } } }],
-    ['/a%ZZ/_search', {}],
-  ];
-  for (const [path, body] of wrong) t.equal((await ask('POST', path, body)).status, 400, JSON.stringify(body));
-  t.equal((await ask('GET', '/none/_search')).status, 404);
-  t.equal((await ask('GET', '/none/_search?ignore_unavailable=true')).status, 200);
-  t.equal((await ask('GET', '/no*/_search?allow_no_indices=false')).status, 404);
-});
-
 t.test('root, health, license, indices and headers are what shippers ask for', async (t) => {
-  const { database, ask } = await started(t);
+  const { database, ask } = await startedStore(t);
   const root = await ask('GET', '/', undefined, {
     'x-opaque-id': 'o',
     accept: 'application/vnd.elasticsearch+json; compatible-with=9',
@@ -469,83 +200,9 @@ t.test('root, health, license, indices and headers are what shippers ask for', a
 });
 
 t.test('gzip bodies are read within their bound, and what is not gzip is refused', async (t) => {
-  const { ask } = await started(t);
+  const { ask } = await startedStore(t);
   const headers = { 'content-encoding': 'gzip' };
   t.equal((await ask('POST', '/_bulk', gzipSync(lines({ index: { _index: 'a' } }, '{}')), headers)).json.errors, false);
   t.equal((await ask('POST', '/_bulk', 'no gzip', headers)).status, 400);
   t.equal((await ask('POST', '/_bulk', gzipSync(Buffer.alloc(257 * 1024 * 1024)), headers)).status, 413);
-});
-
-t.test('documents and identity survive a stop and a start', async (t) => {
-  const dataDir = t.testdir();
-  const first = await startStore({ dataDir, listen: { host: '127.0.0.1', port: 0 } });
-  t.ok((first.port ?? 0) > 0);
-  await client(first)(
-    'POST',
-    '/_bulk',
-    lines({ create: { _index: 'a', _id: '1' } }, '{}', { create: { _index: 'a', _id: '2' } }, '{}', {
-      delete: { _index: 'a', _id: '2' },
-    }),
-  );
-  await first.stop();
-  const store = await startStore({ dataDir });
-  t.teardown(() => store.stop());
-  const ask = client(store);
-  t.equal(store.clusterUuid, first.clusterUuid);
-  t.equal((await ask('GET', '/_count')).json.count, 1);
-  const third = await ask('PUT', '/a/_doc/3', '{}');
-  t.equal(third.json._seq_no, 3, 'sequence numbers are never given twice');
-  t.equal(statSync(join(dataDir, 'store')).mode & 0o777, 0o700);
-});
-
-t.test('the reader sees one snapshot beside the running store, in flat batches', async (t) => {
-  const { ask, path } = await started(t);
-  const dataDir = dirname(path);
-  const body = Array.from({ length: 2500 }, (_, at) =>
-    lines({ create: { _index: at % 5 ? 'a' : 'b', _id: `${at}` } }, { at }),
-  ).join('');
-  await ask('POST', '/_bulk', body);
-  using reader = StoreReader.open(path);
-  await ask('PUT', '/a/_doc/late', '{}');
-  t.strictSame(reader.indices(), [
-    { name: 'a', documents: 2000 },
-    { name: 'b', documents: 500 },
-  ]);
-  t.strictSame(
-    [...reader.documents()].map((batch) => batch.length),
-    [1000, 1000, 500],
-  );
-  t.equal(
-    [...reader.documents('b')].flat().every(({ index }) => index === 'b'),
-    true,
-  );
-  t.strictSame([...reader.documents('none')], []);
-  t.throws(() => StoreReader.open(join(dataDir, 'none.sqlite')), { code: 'DATA_DIR_INVALID' });
-  writeFileSync(join(dataDir, 'text.sqlite'), 'not a database, but long enough to be looked at as one'.repeat(100));
-  t.throws(() => StoreReader.open(join(dataDir, 'text.sqlite')), { code: 'DATA_DIR_INVALID' });
-});
-
-t.test('a store of another format and a file that is none are refused at start', async (t) => {
-  const dataDir = t.testdir({ other: { store: {} }, none: { store: { 'logseal.sqlite': 'text '.repeat(1000) } } });
-  const database = new DatabaseSync(join(dataDir, 'other', 'store', 'logseal.sqlite'));
-  database.exec(
-    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID, STRICT; INSERT INTO meta VALUES ('format', '99')",
-  );
-  database.close();
-  await t.rejects(startStore({ dataDir: join(dataDir, 'other') }), { code: 'DATA_DIR_INVALID', message: /format 99/ });
-  await t.rejects(startStore({ dataDir: join(dataDir, 'none') }), {
-    code: 'DATA_DIR_INVALID',
-    message: /not a database/,
-  });
-});
-
-t.test('a data directory with a long path gets a private short one for its socket', async (t) => {
-  const dataDir = join(t.testdir(), 'x'.repeat(60), 'y'.repeat(60));
-  mkdirSync(dataDir, { recursive: true });
-  const store = await startStore({ dataDir });
-  t.ok(store.socketPath.startsWith(tmpdir()) && store.socketPath.length <= 100);
-  t.equal(statSync(join(store.socketPath, '..')).mode & 0o777, 0o700);
-  t.equal((await client(store)('GET', '/')).status, 200);
-  await store.stop();
-  t.throws(() => statSync(join(store.socketPath, '..')), { code: 'ENOENT' });
 });
