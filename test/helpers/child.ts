@@ -6,6 +6,7 @@ import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
+import { bare } from './command.ts';
 
 const outputBytesMax = 256 * 1024;
 
@@ -38,7 +39,7 @@ export interface ChildOptions {
 export async function startChild(options: ChildOptions): Promise<Child> {
   const spawnOptions: SpawnOptions = { stdio: ['pipe', 'pipe', 'pipe'], env: options.env ?? process.env };
   if (options.cwd !== undefined) spawnOptions.cwd = options.cwd;
-  const child = spawn(options.command, options.args, spawnOptions);
+  const child = spawn(...bare(options.command, options.args), spawnOptions);
   child.stdin?.on('error', () => {});
   const tail = new OutputTail();
   const ended = new Promise<number | string>((resolve) => {

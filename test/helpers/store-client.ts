@@ -50,12 +50,12 @@ export function client(store: Pick<RunningStore, 'socketPath'>) {
 }
 
 /** The store's server in this thread; the tests of the thread itself start it themselves. */
-export async function startedStore(t: Test) {
+export async function startedStore(t: Test, failed = (error: unknown): void => void t.fail(String(error))) {
   sockets += 1;
   const path = join(t.testdir(), 'logseal.sqlite');
   const socketPath = join(tmpdir(), `logseal-test-${process.pid}-${sockets}.sock`);
   const database = new StoreDatabase(path);
-  const server = createStoreServer(database, (error) => t.fail(String(error)));
+  const server = createStoreServer(database, failed);
   await once(server.listen(socketPath), 'listening');
   t.teardown(async () => {
     await new Promise((resolve) => server.close(resolve));
