@@ -96,7 +96,8 @@ export class StoreDatabase {
       this.#database.exec('COMMIT');
       return result;
     } catch (error) {
-      this.#database.exec('ROLLBACK');
+      // A full disk has rolled it back already.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       this.#indices.clear();
       for (const [name, index] of names) this.#indices.set(name, index);
       this.#nextSeqNo = next;

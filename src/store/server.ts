@@ -17,7 +17,7 @@ export function createStoreServer(database: StoreDatabase, failed: (error: unkno
   const server = createServer({ keepAliveTimeout: 75_000, requestTimeout: 0 }, (request, response) => {
     // Once the server closes, a kept connection would hold it open.
     response.shouldKeepAlive &&= server.listening;
-    answer(database, request, response).catch((error: unknown) => {
+    answer(database, request, response, failed).catch((error: unknown) => {
       failed(error);
       response.destroy();
     });
@@ -25,7 +25,12 @@ export function createStoreServer(database: StoreDatabase, failed: (error: unkno
   return server;
 }
 
-async function answer(database: StoreDatabase, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  database: StoreDatabase,
+  request: IncomingMessage,
+  response: ServerResponse,
+  failed: (error: unknown) => void,
+): Promise<void> {
   const { pathname, search } = splitTarget(request.url ?? '/');
   const query = new URLSearchParams(search);
   const head = request.method === 'HEAD';
@@ -38,8 +43,8 @@ async function answer(database: StoreDatabase, request: IncomingMessage, respons
       .map(decode);
     answered = route(database, { method: head ? 'GET' : (request.method ?? 'GET'), path, query, body });
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    answered = { status: error.status, body: error.body() };
+    const refusal = error instanceof StoreError ? error : unavailable(error, failed);
+    answered = { status: refusal.status, body: refusal.body() };
   }
   const { text, type } = render(answered, query, request.headers.accept);
   response.writeHead(answered.status, {
@@ -86,6 +91,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
     throw new StoreError(400, 'parse_exception', 'the request body is not gzip');
   }
+}
+
+/** Full disk or a fault of ours: the transaction is rolled back, so nothing of the request holds and it may be sent again. */
+function unavailable(error: unknown, failed: (error: unknown) => void): StoreError {
+  failed(error);
+  const reason = error instanceof Error ? error.message : 'unknown';
+  return new StoreError(503, 'store_unavailable_exception', `the embedded store cannot do this now: ${reason}`);
 }
 
 function tooLarge(): StoreError {

@@ -206,3 +206,24 @@ t.test('gzip bodies are read within their bound, and what is not gzip is refused
   t.equal((await ask('POST', '/_bulk', 'no gzip', headers)).status, 400);
   t.equal((await ask('POST', '/_bulk', gzipSync(Buffer.alloc(257 * 1024 * 1024)), headers)).status, 413);
 });
+
+t.test('a full disk refuses the whole bulk with 503, keeps nothing of it, and passes', async (t) => {
+  const faults: unknown[] = [];
+  const { database, ask } = await startedStore(t, (error) => faults.push(error));
+  await ask('PUT', '/a/_doc/1', '{}');
+  const { page_count: pages } = database.prepare('PRAGMA page_count').get() as { page_count: number };
+  database.prepare(`PRAGMA max_page_count = ${pages + 5}`).get();
+  const body = lines(
+    ...Array.from({ length: 500 }, () => [{ index: { _index: 'b' } }, { text: 'x'.repeat(400) }]).flat(),
+  );
+  t.match(await ask('POST', '/_bulk', body), {
+    status: 503,
+    json: { error: { type: 'store_unavailable_exception', reason: /full/ } },
+  });
+  t.equal(faults.length, 1);
+  t.equal((await ask('HEAD', '/b')).status, 404, 'nor the index that it would have made');
+  database.prepare('PRAGMA max_page_count = 1000000').get();
+  t.equal((await ask('POST', '/_bulk', body)).json.errors, false);
+  t.equal((await ask('GET', '/_count')).json.count, 501);
+  t.equal((await ask('PUT', '/b/_doc/x', '{}')).json._seq_no, 501, 'sequence numbers go on where they were');
+});
