@@ -5,6 +5,7 @@ import type { SignatureFieldState } from './signature-mapping.ts';
 import { additiveMapping, signatureFieldState } from './signature-mapping.ts';
 import type { RawNeed } from './source-rule.ts';
 import { sourceRule } from './source-rule.ts';
+import { matchesPattern } from './template-pattern.ts';
 import type { ConcreteIndex, ResolvedTopology } from './topology.ts';
 import { isPlainName, resolveTopology } from './topology.ts';
 
@@ -181,11 +182,6 @@ export function flattened(settings: JsonObject, prefix = ''): Record<string, str
     else flat[prefix + name] = String(value);
   }
   return flat;
-}
-
-/** Elasticsearch's index patterns: only `*` is special. */
-export function matchesPattern(pattern: string, name: string): boolean {
-  return new RegExp(`^${pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`, 's').test(name);
 }
 
 function forgetOldest<T>(map: Map<string, T>, max: number): void {

@@ -1,0 +1,176 @@
+/**
+ * Puts the signature field's mapping into the templates that make signed indices, so that an index that rolls over has it from
+ * its first document, and takes it out again. Works on templates as it finds them: the component `logseal-mappings` goes into
+ * a user's template, or its field into the `@custom` component that somebody else's template keeps for that.
+ * Must never write a template with a pattern `*`, and never one that it cannot undo.
+ */
+
+import type { Asker, JsonObject } from './ask.ts';
+import { askFor, askOptional, denied, isObject, objectAt, objectsAt, refusal, textAt, textsAt } from './ask.ts';
+import { leanMapping, signatureComponent } from './signature-mapping.ts';
+import { systemTemplate, systemTemplateBody } from './system-indices.ts';
+import { matchesPattern } from './template-pattern.ts';
+
+/** `done` the next index of that name has the mapping · `none` no template makes such an index · `advice` what a person can do. */
+export type Composition = { kind: 'done' | 'none' } | { kind: 'advice'; template: string; text: string };
+
+interface NamedTemplate {
+  name: string;
+  body: JsonObject;
+}
+
+export class Templates {
+  readonly #asker: Asker;
+
+  constructor(asker: Asker) {
+    this.#asker = asker;
+  }
+
+  /** Writes the component and the template of our own indices. Throws UPSTREAM_DENIED without the right to. */
+  async install(): Promise<void> {
+    await this.#put(`/_component_template/${signatureComponent}`, {
+      template: { mappings: leanMapping },
+      _meta: { managed_by: 'logseal', description: 'The field that Logseal puts into signed documents' },
+    });
+    await this.#put(`/_index_template/${systemTemplate}`, systemTemplateBody());
+  }
+
+  /** Sees to the template that would make index or data stream `name`. `mayWrite` false: only says what is to be done. */
+  async compose(name: string, mayWrite: boolean): Promise<Composition> {
+    const template = await this.templateOf(name);
+    if (template === undefined) return { kind: 'none' };
+    const components = textsAt(template.body, 'composed_of');
+    if (components.includes(signatureComponent)) return { kind: 'done' };
+    const hook = components.find((component) => component.endsWith('@custom'));
+    const managed = hook !== undefined || objectAt(template.body, '_meta')?.managed === true;
+    if (managed && hook === undefined) {
+      return advice(template.name, 'it is managed by somebody else and has no @custom component');
+    }
+    if (hook !== undefined && (await this.#componentHasField(hook))) return { kind: 'done' };
+    if (!mayWrite) {
+      const what = hook === undefined ? `add ${signatureComponent} to its composed_of` : `add the field to ${hook}`;
+      return advice(template.name, what);
+    }
+    const failed = hook === undefined ? await this.#addComponent(template) : await this.#addToHook(hook);
+    return failed === undefined ? { kind: 'done' } : advice(template.name, failed);
+  }
+
+  /** Undoes everything that `install` and `compose` did. Returns the names of what was changed. Indices keep their mapping. */
+  async remove(): Promise<string[]> {
+    const changed: string[] = [];
+    for (const { name, body } of await this.#indexTemplates()) {
+      const components = textsAt(body, 'composed_of');
+      if (!components.includes(signatureComponent)) continue;
+      const rest = components.filter((component) => component !== signatureComponent);
+      await this.#put(`/_index_template/${encodeURIComponent(name)}`, { ...body, composed_of: rest });
+      changed.push(name);
+    }
+    for (const one of objectsAt(await askFor(this.#asker, 'GET', '/_component_template'), 'component_templates')) {
+      const name = textAt(one, 'name') ?? '';
+      const body = withoutDates(objectAt(one, 'component_template') ?? {});
+      const mark = objectAt(body, '_meta')?.logseal;
+      if (mark !== 'created' && mark !== 'added') continue;
+      await this.#takeOut(name, body, mark === 'created');
+      changed.push(name);
+    }
+    for (const path of [`/_index_template/${systemTemplate}`, `/_component_template/${signatureComponent}`]) {
+      const answer = await this.#asker.ask('DELETE', path);
+      if (answer.status < 300) changed.push(path.split('/').at(-1) ?? '');
+      else if (answer.status !== 404) throw denied(answer, `DELETE ${path}`);
+    }
+    return changed;
+  }
+
+  /** The index template that wins for a name: highest priority of those that match. */
+  async templateOf(name: string): Promise<NamedTemplate | undefined> {
+    const matching = (await this.#indexTemplates()).filter(({ body }) =>
+      textsAt(body, 'index_patterns').some((pattern) => matchesPattern(pattern, name)),
+    );
+    const priority = ({ body }: NamedTemplate) => Number(body.priority ?? 0);
+    return matching.sort((a, b) => priority(b) - priority(a))[0];
+  }
+
+  async #indexTemplates(): Promise<NamedTemplate[]> {
+    const all = objectsAt(await askOptional(this.#asker, 'GET', '/_index_template'), 'index_templates');
+    return all.map((one) => ({
+      name: textAt(one, 'name') ?? '',
+      body: withoutDates(objectAt(one, 'index_template') ?? {}),
+    }));
+  }
+
+  async #componentHasField(name: string): Promise<boolean> {
+    const component = await this.#component(name);
+    return objectAt(component, 'template', 'mappings', 'properties', 'logseal') !== undefined;
+  }
+
+  async #component(name: string): Promise<JsonObject | undefined> {
+    const answer = await askOptional(this.#asker, 'GET', `/_component_template/${encodeURIComponent(name)}`);
+    const found = objectsAt(answer, 'component_templates').find((one) => textAt(one, 'name') === name);
+    return found === undefined ? undefined : withoutDates(objectAt(found, 'component_template') ?? {});
+  }
+
+  /** At the front: what the user's own components say about the field wins. */
+  async #addComponent({ name, body }: NamedTemplate): Promise<string | undefined> {
+    const composed = [signatureComponent, ...textsAt(body, 'composed_of')];
+    const path = `/_index_template/${encodeURIComponent(name)}`;
+    return this.#tryPut(path, { ...body, composed_of: composed });
+  }
+
+  async #addToHook(name: string): Promise<string | undefined> {
+    const old = await this.#component(name);
+    const template = objectAt(old, 'template') ?? {};
+    const mappings = objectAt(template, 'mappings') ?? {};
+    const properties = { ...objectAt(mappings, 'properties'), ...leanMapping.properties };
+    return this.#tryPut(`/_component_template/${encodeURIComponent(name)}`, {
+      ...old,
+      template: { ...template, mappings: { ...mappings, properties } },
+      _meta: { ...objectAt(old, '_meta'), logseal: old === undefined ? 'created' : 'added' },
+    });
+  }
+
+  async #takeOut(name: string, body: JsonObject, created: boolean): Promise<void> {
+    const template = objectAt(body, 'template') ?? {};
+    const mappings = objectAt(template, 'mappings') ?? {};
+    const { logseal: _field, ...properties } = objectAt(mappings, 'properties') ?? {};
+    const { logseal: _mark, ...meta } = objectAt(body, '_meta') ?? {};
+    const path = `/_component_template/${encodeURIComponent(name)}`;
+    const { properties: _old, ...otherMappings } = mappings;
+    const rest = { ...otherMappings, ...(isEmpty(properties) ? {} : { properties }) };
+    const { mappings: _mappings, ...otherParts } = template;
+    const left = { ...otherParts, ...(isEmpty(rest) ? {} : { mappings: rest }) };
+    if (created && isEmpty(left)) {
+      const answer = await this.#asker.ask('DELETE', path);
+      // A template that names it without ignoring its absence keeps it: then it stays, empty.
+      if (answer.status < 300 || answer.status === 404) return;
+    }
+    const { _meta: _all, ...others } = body;
+    await this.#put(path, { ...others, template: left, ...(isEmpty(meta) ? {} : { _meta: meta }) });
+  }
+
+  async #put(path: string, body: JsonObject): Promise<void> {
+    const answer = await this.#asker.ask('PUT', path, body);
+    if (answer.status >= 300) throw denied(answer, `PUT ${path}`);
+  }
+
+  /** As `#put`, but a no is an answer: the reason. */
+  async #tryPut(path: string, body: JsonObject): Promise<string | undefined> {
+    const answer = await this.#asker.ask('PUT', path, body);
+    if (answer.status < 300) return undefined;
+    if (answer.status >= 500 || answer.status === 429) throw denied(answer, `PUT ${path}`);
+    return refusal(answer)?.reason ?? 'refused without a reason';
+  }
+}
+
+function advice(template: string, text: string): Composition {
+  return { kind: 'advice', template, text: `index template ${template}: ${text}` };
+}
+
+/** What the server adds to a template and does not take back. */
+function withoutDates(body: JsonObject): JsonObject {
+  const dates = /^(created|modified)_date(_millis)?$/;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !dates.test(name)));
+}
+
+function isEmpty(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0;
+}
