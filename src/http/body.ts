@@ -1,0 +1,63 @@
+/**
+ * Owns the reading of a whole request body into one buffer: counted, bounded, inflated. Assumes that the parser below has
+ * undone chunking and holds a body to its Content-Length.
+ */
+import type { IncomingMessage } from 'node:http';
+import { LogsealError } from '../errors.ts';
+import type { Lease } from './admission.ts';
+import type { Exchange } from './exchange.ts';
+import { codingOf, inflate, tooLong } from './inflate.ts';
+
+/** What a chunked body is allowed at first; more is asked for as it comes. */
+const chunkedBytes = 64 * 1024;
+
+/** Bytes to ask admission for before a body is read. */
+export function expectedBytes(request: IncomingMessage): number {
+  const length = request.headers['content-length'];
+  return length === undefined ? chunkedBytes : Number(length);
+}
+
+export function declaresTooMuch(request: IncomingMessage, bytesMax: number): boolean {
+  return Number(request.headers['content-length'] ?? 0) > bytesMax;
+}
+
+/** As Elasticsearch: no body, and the connection ends, because the client may already be sending. */
+export function declaredTooMuch(bytesMax: number): LogsealError {
+  const sentence = `Content-Length is larger than [${bytesMax}] bytes`;
+  return new LogsealError('REQUEST_REFUSED', sentence, { status: 413, bare: true, close: true });
+}
+
+/** The body, inflated. Throws REQUEST_REFUSED (400, 413), INTAKE_BUSY, or CLIENT_GONE when it ends too early. */
+export async function readBody(exchange: Exchange, lease: Lease, bytesMax: number): Promise<Buffer> {
+  const { request, gone } = exchange;
+  if (declaresTooMuch(request, bytesMax)) throw declaredTooMuch(bytesMax);
+  const coding = codingOf(request.headers['content-encoding']);
+  exchange.proceed();
+  const body = await collect(request, lease, gone, bytesMax);
+  if (coding === 'identity' || body.length === 0) return body;
+  return inflate(body, coding, bytesMax, (bytes) => lease.grow(bytes, gone));
+}
+
+async function collect(request: IncomingMessage, lease: Lease, gone: AbortSignal, bytesMax: number): Promise<Buffer> {
+  const declared = request.headers['content-length'];
+  let target = Buffer.allocUnsafeSlow(declared === undefined ? chunkedBytes : Number(declared));
+  let length = 0;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      if (length + chunk.length > bytesMax) throw tooLong(bytesMax);
+      if (length + chunk.length > target.length) {
+        const size = Math.min(bytesMax, Math.max(target.length * 2, length + chunk.length));
+        await lease.grow(size - target.length, gone);
+        const larger = Buffer.allocUnsafeSlow(size);
+        target.copy(larger, 0, 0, length);
+        target = larger;
+      }
+      chunk.copy(target, length);
+      length += chunk.length;
+    }
+  } catch (error) {
+    if (error instanceof LogsealError) throw error;
+    throw new LogsealError('CLIENT_GONE', 'the connection ended before the request body did', { cause: error });
+  }
+  return target.subarray(0, length);
+}

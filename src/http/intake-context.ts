@@ -1,0 +1,59 @@
+/** What the bulk and the document handler need from the rest of the proxy, as small interfaces. */
+import type { Intake } from '../bulk/intake.ts';
+import type { IntakeRules } from '../bulk/intake-rules.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { ObjectScanner } from '../lib/json-scan.ts';
+import type { Admission } from './admission.ts';
+import type { Passthrough } from './passthrough.ts';
+
+/**
+ * Whether the holder of this Authorization header may create documents in all of `dests`. Where the search engine wants no
+ * authentication: ok. Refusals of the whole request come with the search engine's own answer.
+ */
+export type Authorize = (authorization: string | undefined, dests: readonly string[]) => Promise<Authorized>;
+
+export type Authorized =
+  | { kind: 'ok' }
+  | { kind: 'unauthorized'; status: number; headers: Readonly<Record<string, string>>; body: object }
+  /** By destination: the sentence why not. The others are allowed. */
+  | { kind: 'forbidden'; reasons: ReadonlyMap<string, string> };
+
+export interface IntakeLimits {
+  bodyBytesMax: number;
+  documentBytesMax: number;
+  itemsMax: number;
+  /** One action line. */
+  actionBytesMax: number;
+}
+
+/** What is counted once a request is done. */
+export interface IntakeCounts {
+  bodyBytes(bytes: number): void;
+  itemsRefused(count: number): void;
+}
+
+export interface IntakeContext {
+  intake: Intake;
+  authorize: Authorize;
+  passthrough: Passthrough;
+  admission: Admission;
+  limits: IntakeLimits;
+  scanner: ObjectScanner;
+  /** The configured acknowledgement; a request may ask for more. */
+  ack: 'wal' | 'store';
+  clock: Clock;
+  counts: IntakeCounts;
+}
+
+export function rulesNow(context: IntakeContext): IntakeRules {
+  const { intake, limits, scanner, clock } = context;
+  return {
+    itemsMax: limits.itemsMax,
+    documentBytesMax: limits.documentBytesMax,
+    actionBytesMax: limits.actionBytesMax,
+    scanner,
+    nowMs: clock.now(),
+    isSigned: (dest) => intake.isSigned(dest),
+    ownsId: (id) => intake.ownsId(id),
+  };
+}
