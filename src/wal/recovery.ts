@@ -71,8 +71,12 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
     }
     const copy = await rewriteSegment(options, header, next?.previousEnd, from, recovery);
     segments.push({ number: header.number, createdMs: header.createdMs, end: copy.end });
-    if (next === undefined) return { recovery, segments, header, file: copy.file, marked: copy.marked };
-    await copy.file.close();
+    if (next !== undefined) {
+      await copy.file.close();
+      continue;
+    }
+    await fs.syncDirectory(directory);
+    return { recovery, segments, header, file: copy.file, marked: copy.marked };
   }
   throw new Error('the last segment was not reached');
 }
@@ -149,7 +153,6 @@ async function rewriteSegment(
     const copy = await copyFrames(opened.file, file, header, knownEnd, from, recovery);
     await file.sync();
     await fs.rename(temporaryPath(path), path);
-    await fs.syncDirectory(directory);
     return { file, ...copy };
   } catch (error) {
     await file?.close().catch(() => undefined);

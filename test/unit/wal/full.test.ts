@@ -1,8 +1,11 @@
+import type { Test } from 'tap';
 import t from 'tap';
 import type { Position } from '../../../src/wal/position.ts';
-import { SimulatedDisk } from '../../helpers/simulated-disk.ts';
+import { randomFrom, SimulatedDisk } from '../../helpers/simulated-disk.ts';
 import { openWal, payloadOf, readAll } from '../../helpers/wal-model.ts';
 
+const seed = Number(process.env.LOGSEAL_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+t.comment(`seed ${seed} (LOGSEAL_TEST_SEED)`);
 const mebibyte = 1024 * 1024;
 const numbers = async (disk: SimulatedDisk, from?: Position): Promise<number[]> =>
   (await readAll(disk, from)).map((frame) => frame.n);
@@ -75,7 +78,11 @@ t.test('a full disk refuses a normal append and leaves no byte of it, while rese
   await wal.close();
 });
 
-t.test('a refused append does not come back after a crash', async (t) => {
+t.test('a refused append does not come back after a power cut', async (t) => {
+  for (let run = 0; run < 40; run++) await refuseAndCut(t, randomFrom(seed + run));
+});
+
+async function refuseAndCut(t: Pick<Test, 'match' | 'strictSame'>, random: () => number): Promise<void> {
   const disk = new SimulatedDisk();
   const { wal } = await openWal(disk, { segmentBytes: 64 * 1024, reserveBytes: 0 });
   await wal.append(payloadOf(0, 100), 'normal');
@@ -84,11 +91,11 @@ t.test('a refused append does not come back after a crash', async (t) => {
   const results = await Promise.allSettled([1, 2].map((n) => wal.append(payloadOf(n, 104), 'normal')));
   t.match(results, [{ reason: { code: 'LOG_FULL' } }, { reason: { code: 'LOG_FULL' } }]);
   disk.capacity = Number.POSITIVE_INFINITY;
-  disk.restart(() => 0.3);
+  disk.restart(random);
   const { wal: next, recovery } = await openWal(disk, { reserveBytes: 0 });
   t.strictSame(recovery, { frames: 1, bytes: 100, tornBytes: 0 });
   await next.close();
-});
+}
 
 t.test('when the reserve is used up too, reserve appends are refused, and nothing is damaged', async (t) => {
   const disk = new SimulatedDisk();
