@@ -1,5 +1,5 @@
 /** The shape of the source: the promises of docs/ARCHITECTURE.md about who may import whom, and some habits. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -159,6 +159,21 @@ t.test('no tracked file names a machine of ours, a package registry, or work to 
     return lines.flatMap((line, at) => (forbidden.some((one) => one.test(line)) ? [`${file}:${at + 1}`] : []));
   });
   t.strictSame(wrong, []);
+});
+
+t.test('every npm script names something that is there', async (t) => {
+  const { scripts, bin } = JSON.parse(textOf('package.json'));
+  const targets = Object.values<string>(scripts).flatMap((line) => [...line.matchAll(/cli\/run\.js (\S+)/g)]);
+  for (const [, target = ''] of targets) {
+    const found = target.includes('/')
+      ? files.includes(target)
+      : existsSync(join(projectDir, 'node_modules/.bin', target));
+    t.ok(found, target);
+  }
+  t.ok(
+    files.includes(bin.logseal.replace(/^dist\/(.*)\.js$/, '$1.ts')),
+    'the published command is built from a source',
+  );
 });
 
 t.test('the packages are pinned, and a clean install finds each in the lock', async (t) => {
