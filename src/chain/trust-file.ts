@@ -35,7 +35,11 @@ export function decodeTrustFile(text: string): DecodedTrustFile {
   } catch {
     return { ok: false, reason: 'is not JSON' };
   }
-  if (!isObject(value) || !hasMembers(value, ['origin', 'vkey', 'control', 'chains']) || duplicateName(text) !== undefined) {
+  if (
+    !isObject(value) ||
+    !hasMembers(value, ['origin', 'vkey', 'control', 'chains']) ||
+    duplicateName(text) !== undefined
+  ) {
     return { ok: false, reason: 'is not an object of origin, vkey, control and chains' };
   }
   const { origin, vkey, control, chains } = value;
