@@ -5,10 +5,10 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readSecretFile } from '../src/config/secret-file.ts';
 import { LogsealError } from '../src/errors.ts';
 import { createAuditor } from '../src/keys/auditor.ts';
 import { Output } from './output.ts';
+import { readPassphrase } from './passphrase.ts';
 import type { Terminal } from './terminal.ts';
 
 export function register(program: Command, terminal: Terminal): void {
@@ -31,8 +31,7 @@ interface KeygenOptions {
 }
 
 async function writeAuditor(options: KeygenOptions, terminal: Terminal): Promise<void> {
-  const passphrase =
-    options.passphraseFile === undefined ? undefined : readSecretFile(options.passphraseFile, 'private');
+  const passphrase = readPassphrase(options.passphraseFile, terminal);
   const key = join(options.out, 'auditor.key.pem');
   const certificate = join(options.out, 'auditor.cert.pem');
   await mkdir(options.out, { recursive: true, mode: 0o700 });
