@@ -12,11 +12,11 @@ import { importsOf, textOf, trackedFiles } from '../helpers/source-tree.ts';
 const ranks: Record<string, number> = {
   'src/lib/': 0,
   'src/errors.ts': 0,
+  'src/chain/': 1,
   'src/config/': 1,
   'src/log.ts': 1,
   'src/metrics.ts': 1,
   'src/bulk/': 2,
-  'src/chain/': 2,
   'src/keys/': 2,
   'src/wal/': 2,
   'src/log/': 2,
@@ -35,6 +35,7 @@ const ranks: Record<string, number> = {
 };
 
 const linesMax = 400;
+const testLinesMax = 700;
 const acting = ['src/main.ts', 'cli/main.ts'];
 
 const files = await trackedFiles();
@@ -95,7 +96,7 @@ t.test('no module imports itself by way of others', async (t) => {
   t.strictSame(cycles, []);
 });
 
-t.test('files have kebab-case names, none is called index or utils, none is longer than 400 lines', async (t) => {
+t.test('files have kebab-case names, none is called index or utils, none is too long', async (t) => {
   const ours = code.filter((file) => /^(src|cli|test)\//.test(file));
   const names = ours.filter((file) => !/(^|\/)[a-z0-9]+(-[a-z0-9]+)*(\.test|\.d)?\.(ts|js)$/.test(file));
   t.strictSame(names, []);
@@ -104,7 +105,7 @@ t.test('files have kebab-case names, none is called index or utils, none is long
     [],
   );
   t.strictSame(
-    ours.filter((file) => textOf(file).split('\n').length > linesMax),
+    ours.filter((file) => textOf(file).split('\n').length > (file.startsWith('test/') ? testLinesMax : linesMax)),
     [],
   );
 });
