@@ -5,6 +5,7 @@
  */
 import { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { messageOf } from './message-of.ts';
 import type { Places } from './places.ts';
 import type { DeliveryUpstream, DestinationFacts, HeldDestination } from './port.ts';
 
@@ -125,9 +126,5 @@ export class Destinations {
 
 /** True for what passes by itself: a search engine that is away, a log that is full. False for an answer that says no. */
 export function isPassing(error: unknown): error is LogsealError {
-  return error instanceof LogsealError && error.disposition === 'retry';
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof LogsealError && error.disposition === 'retry' && error.code !== 'UPSTREAM_DENIED';
 }

@@ -4,7 +4,9 @@
  * Owns the file `places`: it is written before the cursor moves past what it says, and until then the log says it too.
  */
 import { readFile } from 'node:fs/promises';
+import { LogsealError } from '../errors.ts';
 import { replaceFile } from '../lib/durable-file.ts';
+import { messageOf } from './message-of.ts';
 import type { DeliveryHost, DeliveryUpstream, PlaceBody } from './port.ts';
 
 export interface PlacesOptions {
@@ -76,7 +78,7 @@ export class Places {
     // An index that came up later may be counted late: documents of ours carry a signature field and are not counted.
     const documents = this.#before.get(key) ?? (await upstream.countUnsigned(index));
     const body = { dest, index, documents };
-    await host.control('place', body);
+    await durably(host.control('place', body));
     this.#before.delete(key);
     this.learn(body);
   }
@@ -88,6 +90,15 @@ export class Places {
     const known: Record<string, string[]> = {};
     for (const [dest, indices] of this.#known) known[dest] = [...indices];
     await replaceFile(this.#options.path, `${JSON.stringify(known)}\n`);
+  }
+}
+
+/** A control record that cannot be written at the moment (a full log, a stop) passes; one that never can ends the process elsewhere. */
+export async function durably(written: Promise<void>): Promise<void> {
+  try {
+    await written;
+  } catch (cause) {
+    throw new LogsealError('LOG_FULL', `a control record could not be written: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -8,6 +8,7 @@ import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { RejectCause } from './batch.ts';
 import type { Item } from './item.ts';
+import { durably } from './places.ts';
 import type { DeliveryHost, RejectReason } from './port.ts';
 
 interface RejectRun {
@@ -138,7 +139,7 @@ export async function recordRejects(
       type: cause.type,
       reason: cause.reason.slice(0, reasonCharactersMax),
     }));
-    await host.control('reject', { chain, seqs, reason: first.reason }, details);
+    await durably(host.control('reject', { chain, seqs, reason: first.reason }, details));
     for (const detail of details) register.addDetail(detail);
     for (const { item } of group) register.add(chain, [[item.seq, item.seq]], first.reason, item.frame.position);
   }

@@ -57,7 +57,8 @@ function parseRepeating(body: Buffer): BulkAnswer | undefined {
   let same: ItemResult | undefined;
   while (body[at] === open) {
     let item: ItemResult | undefined;
-    if (same !== undefined && body.compare(body, sameFrom, sameFrom + sameBytes, at, at + sameBytes) === 0) {
+    const fits = at + sameBytes <= body.length;
+    if (same !== undefined && fits && body.compare(body, sameFrom, sameFrom + sameBytes, at, at + sameBytes) === 0) {
       item = same;
     } else {
       const end = endOfObject(body, at);

@@ -27,7 +27,7 @@ export interface ItemFault {
 }
 
 /** `lost`: carried out, answer lost. `away`: not carried out. `half`: some of it carried out, answer lost. */
-export type Fault = 'none' | 'lost' | 'away' | 'half' | 'fewer' | 'html' | 'busy' | 'unreachable-lookup';
+export type Fault = 'none' | 'lost' | 'away' | 'half' | 'fewer' | 'html' | 'busy' | 'bad' | 'unreachable-lookup';
 
 interface Action {
   op: 'create' | 'index';
@@ -74,6 +74,7 @@ export class FakeStore implements DeliveryUpstream {
     if (actions.length !== count) throw new Error(`a body of ${actions.length} actions, said to be ${count}`);
     const fault = this.fault(count);
     if (fault === 'away') throw new LogsealError('UPSTREAM_REFUSED', 'connection refused');
+    if (fault === 'bad') throw new LogsealError('UPSTREAM_REFUSED', 'malformed action', { status: 400 });
     if (fault === 'busy') throw new LogsealError('UPSTREAM_REFUSED', 'too many requests', { status: 429 });
     const done = fault === 'half' ? actions.slice(0, Math.ceil(actions.length / 2)) : actions;
     const items = done.map((action) => this.#carryOut(action));
