@@ -37,9 +37,10 @@ export function suiteOf(id: number): Suite | undefined {
   return suites[id - 1];
 }
 
-/** The suite of a name as configuration spells it, capitals or not. */
+/** The suite of a name as configuration (`sha512-256`) or reports (`SHA-512/256`) spell it. */
 export function suiteByName(name: string): Suite | undefined {
-  return suites.find((suite) => suite.name.toLowerCase() === name.toLowerCase());
+  const letters = (spelling: string) => spelling.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return suites.find((suite) => letters(suite.name) === letters(name));
 }
 
 /** H over the parts, one after the other: 32 bytes. */
