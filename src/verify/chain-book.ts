@@ -100,6 +100,16 @@ export class ChainBook {
     return this.#byId.get(id);
   }
 
+  /** A chain that turns out not to be trusted: its number stays taken. */
+  remove(id: string): void {
+    this.#byId.delete(id);
+  }
+
+  /** Chains that are trusted. */
+  trusted(): TrustedChain[] {
+    return this.chains.filter(({ id }) => this.#byId.has(id));
+  }
+
   wipe(): void {
     for (const chain of this.chains) chain.wipe();
   }

@@ -17,7 +17,7 @@ import type { Finding, PlainVerdict } from './finding.ts';
 import { Interner } from './interner.ts';
 import type { PartitionPlan } from './partition-plan.ts';
 import type { Places } from './places.ts';
-import type { SourceDocument, ViewCheck } from './source.ts';
+import type { SourceDocument, ViewJudge } from './source.ts';
 import type { Spill, Spool } from './spill.ts';
 import type { Tally } from './tally.ts';
 
@@ -31,11 +31,9 @@ export interface ExamineOptions {
   ids: Spool;
   /** A document without signature field. */
   unsigned: (index: string, id: string) => void;
-  /** A chain is trusted but its key is not there. */
-  withoutKey: (chain: TrustedChain) => void;
   /** Only records of this chain (22 characters), signed from `from` and before `to`. */
   selected: { chain?: string; from?: number; to?: number };
-  viewCheck: ViewCheck | undefined;
+  view: ViewJudge | undefined;
   uncompared: (index: string, fields: readonly string[]) => void;
 }
 
@@ -60,6 +58,9 @@ export class Examiner {
   readonly #field: FieldReader = new FieldReader();
   readonly #content: ContentReader = new ContentReader();
   readonly #row: Buffer = Buffer.alloc(entryBytes);
+  /** Destinations and the chains whose records name them: dest number × 65,536 + chain number. */
+  readonly destChains: Set<number> = new Set();
+  #lastDestChain = -1;
   readonly #entry: EntryTable = new EntryTable(this.#row);
   readonly #computed: Buffer = Buffer.alloc(32);
   #lastChain: TrustedChain | undefined;
@@ -92,10 +93,7 @@ export class Examiner {
     }
     chain.documents += 1;
     if (field.type === 0) this.#options.tally.records += 1;
-    if (chain.key === 'none' || chain.key === 'bad') {
-      this.#options.withoutKey(chain);
-      return undefined;
-    }
+    if (chain.key === 'none' || chain.key === 'bad') return undefined;
     return this.#check(chain);
   }
 
@@ -180,11 +178,15 @@ export class Examiner {
 
   /** True if what people see differs. */
   #checkView(chain: TrustedChain): boolean {
-    const { viewCheck, facts, places, uncompared } = this.#options;
+    const { view, facts, places, uncompared } = this.#options;
     const { index, source } = this.#document;
-    if (viewCheck === undefined || this.#field.rawStart < 0 || places.isRejects(index)) return false;
+    if (view === undefined || places.isRejects(index)) return false;
+    if (this.#field.rawStart < 0) {
+      view.signed(index, this.#content.content());
+      return false;
+    }
     const pipelinePaths = facts.pipelinePaths(chain.id, this.#field.time);
-    const outcome = viewCheck({ index, source, signed: this.#content.content(), pipelinePaths });
+    const outcome = view.compare({ index, source, signed: this.#content.content(), pipelinePaths });
     if (outcome?.uncompared !== undefined) uncompared(index, outcome.uncompared);
     if (outcome?.drift === undefined) return false;
     this.#judged('VIEW-DRIFT', outcome.drift);
@@ -232,6 +234,9 @@ export class Examiner {
     const dest = this.dests.number(field.scratch, field.destStart, field.destEnd);
     const location = this.#options.places.located(foundIndex, index, dest, this.dests.names);
     const place = location === 'in place' ? mark.inPlace : location === 'rejects' ? mark.inRejects : 0;
+    const destChain = dest * 65_536 + (chain.number % 65_536);
+    if (destChain !== this.#lastDestChain) this.destChains.add(destChain);
+    this.#lastDestChain = destChain;
     const idMatches = this.#keepId(location === 'rejects');
     entry.setNumber(0, 'seq', field.seq);
     entry.setNumber(0, 'time', field.time);

@@ -59,7 +59,8 @@ export interface Finding {
   count?: number;
   dest?: string;
   id?: string;
-  found?: { _index: string; _id: string };
+  /** Without `_id`: the whole index. */
+  found?: { _index: string; _id?: string };
   /** Wall clock in ms since 1970: when what was found was signed, as far as that is known. */
   time?: number;
   /** One sentence for a person. Never a document's content. */

@@ -2,7 +2,7 @@
  * All seals of a run in one growing buffer, and for each chain its seals by epoch.
  *
  * ```
- *  0 first f64 · 8 opened f64 · 16 closed f64 · 24 entry f64 (-1: no hint) · 32 text offset f64 · 40 text length u32
+ *  0 first f64 · 8 opened f64 · 16 closed f64 · 24 entry f64 (-1: no hint) · 32 free
  * 44 chain u32 · 48 epoch u32 · 52 count u32 · 56 instance u32 · 60 marks u32
  * 64 root 32 · 96 leaf 32 · 128 mac 16 · 144 prev 16
  * ```
@@ -11,8 +11,8 @@
  */
 
 const rowBytes = 160;
-const at = { first: 0, opened: 8, closed: 16, entry: 24, textOffset: 32 } as const;
-const wordAt = { textLength: 40, chain: 44, epoch: 48, count: 52, instance: 56, marks: 60 } as const;
+const at = { first: 0, opened: 8, closed: 16, entry: 24 } as const;
+const wordAt = { chain: 44, epoch: 48, count: 52, instance: 56, marks: 60 } as const;
 
 export const sealMark = {
   /** Does not verify, or belongs to nobody trusted: no entry of the log. */
@@ -31,8 +31,6 @@ export interface SealRow {
   opened: number;
   closed: number;
   entry: number;
-  textOffset: number;
-  textLength: number;
   chain: number;
   epoch: number;
   count: number;
@@ -57,10 +55,10 @@ export class SealTable {
   add(seal: SealRow): number {
     if ((this.#rows + 1) * rowBytes > this.#bytes.length) this.#grow();
     const row = this.#rows++;
-    for (const name of ['first', 'opened', 'closed', 'entry', 'textOffset'] as const) {
+    for (const name of ['first', 'opened', 'closed', 'entry'] as const) {
       this.#view.setFloat64(row * rowBytes + at[name], seal[name], true);
     }
-    for (const name of ['textLength', 'chain', 'epoch', 'count', 'instance', 'marks'] as const) {
+    for (const name of ['chain', 'epoch', 'count', 'instance', 'marks'] as const) {
       this.#view.setUint32(row * rowBytes + wordAt[name], seal[name], true);
     }
     seal.root.copy(this.#bytes, row * rowBytes + 64, 0, 32);
@@ -84,6 +82,10 @@ export class SealTable {
 
   mark(row: number, bit: number): void {
     this.#view.setUint32(row * rowBytes + wordAt.marks, this.word(row, 'marks') | bit, true);
+  }
+
+  setWord(row: number, name: 'chain' | 'instance', value: number): void {
+    this.#view.setUint32(row * rowBytes + wordAt[name], value, true);
   }
 
   /** A view that is good until the next `add`. */

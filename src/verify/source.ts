@@ -61,5 +61,14 @@ export interface ViewOutcome {
   uncompared?: readonly string[];
 }
 
-/** Compares what people see with what was signed. Called only for records with `raw` whose content verifies. */
-export type ViewCheck = (record: SeenRecord) => ViewOutcome | undefined;
+/** Compares what people see with what was signed. One for a run; it may keep what it needs until `finish`. */
+export interface ViewJudge {
+  /** An index that will be read: before the first record. */
+  describe(index: IndexDescription): void;
+  /** A record with `raw` whose content verifies, outside the rejects. Runs once a record. */
+  compare(record: SeenRecord): ViewOutcome | undefined;
+  /** A record without `raw` whose content verifies: what is seen is what was signed; only its paths are of interest. */
+  signed(index: string, content: Buffer): void;
+  /** After the last record: indices whose mapping or aliases show something else than what was signed, a sentence each. */
+  finish(): { index: string; detail: string }[];
+}

@@ -20,6 +20,8 @@ export interface Acknowledgement {
   verdict: PlainVerdict;
 }
 
+export type QuietVerdict = 'OK' | 'RETIRED-OK' | 'ERASED-OK' | 'REJECTED-OK' | 'PENDING' | 'UNANCHORED' | 'WEAK';
+
 /** All findings of one verdict in one chain and index. */
 export interface FindingGroup {
   verdict: Verdict;
@@ -46,8 +48,8 @@ export class Tally {
     this.#emit = emit;
   }
 
-  /** Counts records that need no finding. */
-  good(verdict: 'OK' | 'RETIRED-OK' | 'ERASED-OK' | 'REJECTED-OK' | 'PENDING', count: number): void {
+  /** Counts what needs no finding of its own: good records, young ones, and statements about the run as a whole. */
+  good(verdict: QuietVerdict, count: number): void {
     if (count > 0) this.#count(verdict, count);
   }
 

@@ -139,7 +139,8 @@ export class NdjsonSource implements Source {
     if (idEnd < 0 || !hasAt(line, idEnd, sourcePrefix)) return undefined;
     const sourceStart = idEnd + sourcePrefix.length;
     const last = line[line.length - 1] === 0x0d ? line.length - 2 : line.length - 1;
-    if (line[last] !== 0x7d || line[sourceStart] !== 0x7b || line[last - 1] !== 0x7d) return undefined;
+    if (line[last] !== 0x7d || line[sourceStart] !== 0x7b) return undefined;
+    if (skipValue(line, sourceStart) !== last) return undefined;
     if (line.subarray(indexPrefix.length, idEnd).includes(0x5c)) return undefined;
     const index = this.#names.name(line, indexPrefix.length, indexEnd);
     return { index, id: line.utf8Slice(idStart, idEnd), source: line.subarray(sourceStart, last) };

@@ -1,0 +1,119 @@
+/**
+ * Sums a run up: verdict, exit code, counts, what was not covered; and keeps what the verifier should remember of it.
+ *
+ * Owns the sentences of "not covered". Must never forget a larger log for a smaller one.
+ */
+import type { Verdict } from './finding.ts';
+import { exitCodeOf, worstVerdict } from './finding.ts';
+import type { Selection, Summary } from './options.ts';
+import { sealMark } from './seal-table.ts';
+import type { KnownInstance } from './state-file.ts';
+import { writeState } from './state-file.ts';
+import type { Run } from './verification.ts';
+
+export function summarise(run: Run, known: readonly KnownInstance[], seconds: number): Summary {
+  const { options, tally, system, documents, plan } = run;
+  const anchored = system.anchored;
+  const anchorConfigured = options.anchors.length > 0;
+  const notCovered = [...run.notes.sentences, ...selectionSentences(options.selection), ...logSentences(run)];
+  if (anchored.length === 0) {
+    tally.good('UNANCHORED', 1);
+    notCovered.push('UNANCHORED: nothing outside the source confirms its newest checkpoint, so a cut-off tail would not show');
+  }
+  if (options.developmentKey) {
+    tally.good('WEAK', 1);
+    notCovered.push("WEAK: verified with the development key that lies beside the proxy's data; whoever has that disk can forge");
+  }
+  remember(run, known);
+  const rules = { anchorConfigured };
+  const chains = system.book.trusted();
+  const { seals } = documents;
+  const times = sealTimes(run);
+  return {
+    verdict: worstVerdict(new Set(tally.counts.keys()), rules),
+    exit: exitCodeOf(tally.counts.keys(), rules),
+    records: tally.records,
+    chains: chains.length,
+    epochs: chains.reduce((sum, { number }) => sum + plan.seals(number).length, 0),
+    counts: countsOf(tally.counts),
+    notCovered,
+    seconds,
+    checked: {
+      source: options.source.description,
+      origins: system.instances.map(({ origin }) => origin),
+      withKey: options.unwrap !== undefined,
+      seals: seals.length,
+      documents: run.read,
+      asOf: times?.newest,
+      since: times?.oldest,
+      anchored,
+      pinned: system.instances.filter(({ pinned }) => pinned).map(({ origin }) => origin),
+    },
+    groups: [...tally.groups.values()],
+  };
+}
+
+function countsOf(counts: ReadonlyMap<Verdict, number>): Partial<Record<Verdict, number>> {
+  return { OK: 0, ...Object.fromEntries(counts) };
+}
+
+function selectionSentences({ index, chain, from, to }: Selection): string[] {
+  const choices = [
+    ...(index === undefined ? [] : [`index ${index}`]),
+    ...(chain === undefined ? [] : [`chain ${chain}`]),
+    ...(from === undefined ? [] : [`from ${new Date(from).toISOString()}`]),
+    ...(to === undefined ? [] : [`before ${new Date(to).toISOString()}`]),
+  ];
+  return choices.length === 0 ? [] : [`only ${choices.join(', ')} was read: whether records are missing was not judged`];
+}
+
+function logSentences({ system, options }: Run): string[] {
+  const sentences: string[] = [];
+  for (const { number, origin, pinned } of system.instances) {
+    const log = system.logs[number];
+    if (pinned) {
+      sentences.push(`no trust file was given: the identity of ${origin} was taken from the data, ${options.statePath === undefined ? 'and is not remembered' : 'and is remembered from now on'}`);
+    }
+    if (log === undefined || log.order.length === 0) continue;
+    if (log.newest === undefined) sentences.push(`no valid checkpoint of ${origin} is there: the order and end of its log are not proven`);
+    else if (log.provenSize < log.order.length) {
+      sentences.push(`${log.order.length - log.provenSize} of ${log.order.length} seals of ${origin} are not under a checkpoint yet`);
+    }
+  }
+  if (system.instances.length === 0) sentences.push('no instance is trusted: give its trust file with --trust');
+  return sentences;
+}
+
+function sealTimes({ documents }: Run): { oldest: number; newest: number } | undefined {
+  const { seals } = documents;
+  let oldest = Number.POSITIVE_INFINITY;
+  let newest = 0;
+  for (let row = 0; row < seals.length; row++) {
+    if (seals.has(row, sealMark.rejected)) continue;
+    oldest = Math.min(oldest, seals.number(row, 'opened'));
+    newest = Math.max(newest, seals.number(row, 'closed'));
+  }
+  return newest === 0 ? undefined : { oldest, newest };
+}
+
+/** Keeps the newest state of each log that agrees with what was known of it. */
+function remember({ options, system }: Run, known: readonly KnownInstance[]): void {
+  if (options.statePath === undefined) return;
+  const states = new Map(known.map((state) => [state.origin, state]));
+  for (const { number, origin, vkey, controls, expected } of system.instances) {
+    const log = system.logs[number];
+    const before = states.get(origin);
+    if (log?.newest === undefined || !log.consistent || log.newest.size < (before?.size ?? 0)) continue;
+    const chains = system.book.trusted().filter(({ instance }) => instance === number);
+    states.set(origin, {
+      origin,
+      vkey,
+      control: [...controls][0] ?? '',
+      chains: [...new Set([...expected, ...chains.map(({ id }) => id)])],
+      size: log.newest.size,
+      root: log.newest.root.toString('base64'),
+      time: options.now,
+    });
+  }
+  if (states.size > 0) writeState(options.statePath, [...states.values()]);
+}
