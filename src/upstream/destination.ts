@@ -83,7 +83,7 @@ export class DestinationBook {
   }
 
   async #ask(dest: string): Promise<DestinationInfo> {
-    const topology = await resolveTopology(this.#options.asker, dest, ['mappings']);
+    const topology = await resolveTopology(this.#options.asker, dest, true);
     const { settings, mappings, doubt } =
       topology.kind === 'missing' ? await this.#fromTemplates(dest) : fromIndices(topology);
     const rule = sourceRule(settings, mappings);

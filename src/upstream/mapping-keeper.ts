@@ -111,7 +111,8 @@ export class MappingKeeper {
     this.#composed.set(dest, clock.monotonic());
     try {
       if (mode === 'compose' && !this.#installed) {
-        await templates.install();
+        const refused = await templates.install();
+        if (refused !== undefined) this.#tell('logseal-system', `index template logseal-system: ${refused}`);
         this.#installed = true;
       }
       if (isSystemIndex(dest)) return;

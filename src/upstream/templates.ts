@@ -26,13 +26,16 @@ export class Templates {
     this.#asker = asker;
   }
 
-  /** Writes the component and the template of our own indices. Throws UPSTREAM_DENIED without the right to. */
-  async install(): Promise<void> {
+  /**
+   * Writes the component and the template of our own indices. Throws UPSTREAM_DENIED without the right to. Returns why the
+   * second was refused: it is a help only.
+   */
+  async install(): Promise<string | undefined> {
     await this.#put(`/_component_template/${signatureComponent}`, {
       template: { mappings: leanMapping },
       _meta: { managed_by: 'logseal', description: 'The field that Logseal puts into signed documents' },
     });
-    await this.#put(`/_index_template/${systemTemplate}`, systemTemplateBody());
+    return this.#tryPut(`/_index_template/${systemTemplate}`, systemTemplateBody());
   }
 
   /** Sees to the template that would make index or data stream `name`. `mayWrite` false: only says what is to be done. */

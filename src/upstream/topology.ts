@@ -4,7 +4,7 @@
  */
 
 import type { Asker, JsonObject } from './ask.ts';
-import { askFor, askOptional, objectAt, objectsAt, textAt, textsAt } from './ask.ts';
+import { askFor, askOptional, isObject, objectAt, objectsAt, textAt, textsAt } from './ask.ts';
 
 export interface ConcreteIndex {
   name: string;
@@ -23,7 +23,7 @@ export interface Topology {
 }
 
 export interface ResolvedTopology extends Topology {
-  /** Answer of the get-index request by index name: aliases and flat settings; mappings too where asked for. */
+  /** By index name: aliases of an alias, flat settings (the creation date at least), mappings where asked for. */
   described: JsonObject;
 }
 
@@ -35,23 +35,19 @@ export function isPlainName(name: string): boolean {
 }
 
 /** Throws UPSTREAM_* as `askFor`. */
-export async function resolveTopology(
-  asker: Asker,
-  name: string,
-  features: readonly string[],
-): Promise<ResolvedTopology> {
+export async function resolveTopology(asker: Asker, name: string, withMappings: boolean): Promise<ResolvedTopology> {
   if (!isPlainName(name)) return missing;
   const resolved = await askOptional(asker, 'GET', `/_resolve/index/${encodeURIComponent(name)}?expand_wildcards=all`);
   const stream = objectsAt(resolved, 'data_streams').find((one) => textAt(one, 'name') === name);
   if (stream !== undefined)
-    return describeIndices(asker, 'data-stream', name, textsAt(stream, 'backing_indices'), features);
+    return describeIndices(asker, 'data-stream', name, textsAt(stream, 'backing_indices'), withMappings);
   const alias = objectsAt(resolved, 'aliases').find((one) => textAt(one, 'name') === name);
   if (alias !== undefined) {
     const names = await concreteNames(asker, textsAt(alias, 'indices'));
-    return describeIndices(asker, 'alias', name, names, features);
+    return describeIndices(asker, 'alias', name, names, withMappings);
   }
   const index = objectsAt(resolved, 'indices').find((one) => textAt(one, 'name') === name);
-  return index === undefined ? missing : describeIndices(asker, 'index', name, [name], features);
+  return index === undefined ? missing : describeIndices(asker, 'index', name, [name], withMappings);
 }
 
 /** Those that can have been the write index at or after `sinceMs`. `slackMs` covers clocks that differ. */
@@ -79,18 +75,23 @@ async function describeIndices(
   kind: Topology['kind'],
   dest: string,
   names: readonly string[],
-  features: readonly string[],
+  withMappings: boolean,
 ): Promise<ResolvedTopology> {
-  const described: Record<string, unknown> = {};
+  const described: Record<string, JsonObject> = {};
+  const ends = withMappings ? [''] : ['/_settings/index.creation_date', ...(kind === 'alias' ? ['/_alias'] : [])];
   // Thousands of backing indices would make a path that no server takes.
   for (let at = 0; at < names.length; at += 40) {
     const part = names
       .slice(at, at + 40)
       .map(encodeURIComponent)
       .join(',');
-    const wanted = ['aliases', 'settings', ...features].join(',');
-    const query = `features=${wanted}&flat_settings=true&expand_wildcards=all&ignore_unavailable=true`;
-    Object.assign(described, await askFor(asker, 'GET', `/${part}?${query}`));
+    for (const end of ends) {
+      const query = `expand_wildcards=all&ignore_unavailable=true${end === '/_alias' ? '' : '&flat_settings=true'}`;
+      const answer = await askFor(asker, 'GET', `/${part}${end}?${query}`);
+      for (const [name, parts] of Object.entries(answer)) {
+        if (isObject(parts)) described[name] = { ...described[name], ...parts };
+      }
+    }
   }
   const indices = names
     .filter((name) => objectAt(described, name) !== undefined)
