@@ -93,8 +93,6 @@ export class WriteAheadLog {
       });
     });
     const reserve = await Reserve.open(fs, directory, reserveBytes);
-    // The names of the directory itself and of the reserve.
-    await fs.syncDirectory(directory);
     const wal = new WriteAheadLog(options, fs, log, reserve);
     if (cursor !== undefined) await wal.trim(cursor);
     return { wal, recovery: log.recovery };

@@ -14,7 +14,6 @@ import type { Clock } from '../lib/clock.ts';
 import type { DiskFile, FileSystem } from '../lib/file-system.ts';
 import { isFullError, writeAll } from '../lib/file-system.ts';
 import {
-  bodyCrcOf,
   encodeFrameHeader,
   encodeMark,
   frameBytes,
@@ -23,6 +22,8 @@ import {
   payloadBytesMax,
 } from '../lib/frame.ts';
 import type { FrameFileHeader } from '../lib/frame-file.ts';
+import type { Append } from './append-queue.ts';
+import { AppendQueue, fullError } from './append-queue.ts';
 import type { Position } from './position.ts';
 import { createSegment, firstOffset } from './segment.ts';
 import type { LogSpace, Space } from './space.ts';
@@ -43,15 +44,6 @@ export interface WriterOptions {
   failed(error: LogsealError): void;
 }
 
-interface Append {
-  payload: Buffer;
-  bodyCrc: number;
-  bytes: number;
-  space: Space;
-  resolve(position: Position): void;
-  reject(error: Error): void;
-}
-
 /** A group is written at once; more would only make its first append wait. */
 const groupBytesMax = 8 * 1024 * 1024;
 
@@ -61,10 +53,7 @@ export class GroupWriter {
   #file: DiskFile;
   #end: number;
   #marked: boolean;
-  #queue: Append[] = [];
-  /** Taken from the queue, not yet answered. */
-  #flying: Append[] = [];
-  #queuedBytes = 0;
+  readonly #queue = new AppendQueue();
   #running: Promise<void> | undefined;
   /** Set again only by success: the next segment's name may be on disk already, with this one's end in it. */
   #rotateNext = false;
@@ -85,20 +74,15 @@ export class GroupWriter {
   }
 
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queue.bytes;
   }
 
   append(payload: Buffer, space: Space): Promise<Position> {
-    const bytes = frameBytes(payload.length);
-    const refusal = this.#refusal(payload.length, bytes, space);
+    const refusal = this.#refusal(payload.length, space);
     if (refusal !== undefined) return Promise.reject(refusal);
-    // The checksum is taken here, while an earlier group is on its way to the disk.
-    const bodyCrc = bodyCrcOf(payload);
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ payload, bodyCrc, bytes, space, resolve, reject });
-      this.#queuedBytes += bytes;
-      this.#start();
-    });
+    const appended = this.#queue.add(payload, space);
+    this.#start();
+    return appended;
   }
 
   /** Moves on to a new segment if everything in this one is waste, so that it can be deleted. True if it did. */
@@ -133,17 +117,17 @@ export class GroupWriter {
     }
   }
 
-  #refusal(length: number, bytes: number, space: Space): LogsealError | undefined {
+  #refusal(length: number, space: Space): LogsealError | undefined {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#closing) return new LogsealError('STOPPING', 'the write-ahead log is closing');
     if (length === 0 || length > payloadBytesMax) {
       throw new RangeError(`a payload has 1 to ${payloadBytesMax} bytes, not ${length}`);
     }
-    if (this.#queuedBytes + bytes > this.#options.queueBytesMax && this.#queue.length > 0) {
-      return full('the queue of the write-ahead log is full', { queuedBytes: this.#queuedBytes });
+    const bytes = this.#queue.bytes + frameBytes(length);
+    if (bytes > this.#options.queueBytesMax && this.#queue.bytes > 0) {
+      return fullError('the queue of the write-ahead log', { queuedBytes: this.#queue.bytes });
     }
-    const { space: log } = this.#options;
-    return log.admits(this.#queuedBytes + bytes, space) ? undefined : full('the write-ahead log is full', { space });
+    return this.#options.space.admits(bytes, space) ? undefined : fullError('the write-ahead log', { space });
   }
 
   #start(): void {
@@ -153,46 +137,31 @@ export class GroupWriter {
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#running = undefined;
-        if (this.#queue.length > 0 && this.#failure === undefined) this.#start();
+        if (this.#queue.first !== undefined && this.#failure === undefined) this.#start();
       });
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0 || this.#rotateNext) {
-      const first = this.#queue[0];
+    while (this.#queue.first !== undefined || this.#rotateNext) {
+      const { first } = this.#queue;
       if (first !== undefined && this.#end > firstOffset && this.#end + first.bytes > this.#options.segmentBytes) {
         this.#rotateNext = true;
       }
-      if (!this.#rotateNext) await this.#commit(this.#takeGroup());
+      if (!this.#rotateNext) await this.#commit();
       else if (!(await this.#rotate())) return;
     }
   }
 
-  /** The appends that go together: in order, up to the group's and the segment's size. */
-  #takeGroup(): Append[] {
-    const room = Math.min(groupBytesMax, this.#options.segmentBytes - this.#end);
-    let bytes = 0;
-    let count = 0;
-    for (const append of this.#queue) {
-      if (count > 0 && bytes + append.bytes > room) break;
-      bytes += append.bytes;
-      count += 1;
-    }
-    const taken = this.#queue.splice(0, count);
-    if (!this.#options.space.diskFull) return taken;
-    return this.#refuseNormal(taken);
-  }
-
-  async #commit(group: Append[]): Promise<void> {
-    const { space } = this.#options;
-    let appends = group;
+  async #commit(): Promise<void> {
+    const { space, segmentBytes } = this.#options;
+    let appends = this.#queue.take(Math.min(groupBytesMax, segmentBytes - this.#end));
+    if (space.diskFull) appends = this.#queue.refuseFlying('normal', diskFullError());
     while (appends.length > 0) {
-      this.#flying = appends;
       const bytes = appends.reduce((sum, append) => sum + append.bytes, 0);
       await space.prepare(bytes);
       if (await this.#write(appends)) {
         await this.#file.syncBytes();
-        await this.#settle(appends, bytes);
+        await this.#settle(bytes);
         return;
       }
       appends = await this.#afterFull(appends, bytes);
@@ -200,7 +169,7 @@ export class GroupWriter {
   }
 
   /** True if all of it is with the kernel; false if there is no room, and then none of it is in the file. */
-  async #write(appends: Append[]): Promise<boolean> {
+  async #write(appends: readonly Append[]): Promise<boolean> {
     const headers = Buffer.allocUnsafe(appends.length * frameHeaderBytes);
     const parts: Buffer[] = [];
     let offset = this.#end;
@@ -225,30 +194,22 @@ export class GroupWriter {
     }
   }
 
-  /** What of `appends` may be tried again. */
+  /** What of the group may be tried again. */
   async #afterFull(appends: Append[], bytes: number): Promise<Append[]> {
     const { space } = this.#options;
     const normal = appends.some((append) => append.space === 'normal');
     if (await space.makeRoom(bytes, normal ? 'normal' : 'reserve')) return appends;
     space.setDiskFull();
-    if (normal) return this.#refuseNormal(appends);
-    this.#refuse(appends);
-    return [];
+    return this.#queue.refuseFlying(normal ? 'normal' : undefined, diskFullError());
   }
 
-  async #settle(appends: Append[], bytes: number): Promise<void> {
+  async #settle(bytes: number): Promise<void> {
     const { space } = this.#options;
-    let offset = this.#end;
-    this.#flying = [];
+    const position = this.end;
     this.#end += bytes;
     this.#marked = false;
     space.grew(this.#end);
-    this.#queuedBytes -= bytes;
-    const segment = this.#header.number;
-    for (const append of appends) {
-      append.resolve({ segment, offset });
-      offset += append.bytes;
-    }
+    this.#queue.resolveFlying(position);
     this.#options.committed(this.end);
     await space.balance();
   }
@@ -278,26 +239,11 @@ export class GroupWriter {
 
   async #afterFullRotation(): Promise<boolean> {
     const { space } = this.#options;
-    const normal = this.#queue.some((append) => append.space === 'normal');
+    const normal = this.#queue.hasNormal;
     if (await space.makeRoom(1, normal ? 'normal' : 'reserve')) return true;
     space.setDiskFull();
-    const waiting = this.#queue.splice(0);
-    if (normal) this.#queue = this.#refuseNormal(waiting);
-    else this.#refuse(waiting);
-    return this.#queue.length > 0;
-  }
-
-  /** Refuses the normal ones, returns the others. */
-  #refuseNormal(appends: Append[]): Append[] {
-    this.#refuse(appends.filter((append) => append.space === 'normal'));
-    return appends.filter((append) => append.space === 'reserve');
-  }
-
-  #refuse(appends: Append[]): void {
-    for (const append of appends) {
-      this.#queuedBytes -= append.bytes;
-      append.reject(full('the disk of the write-ahead log is full', { space: append.space }));
-    }
+    this.#queue.refuseWaiting(normal ? 'normal' : undefined, diskFullError());
+    return this.#queue.first !== undefined;
   }
 
   #fail(cause: unknown): void {
@@ -309,14 +255,12 @@ export class GroupWriter {
       },
     );
     this.#failure = failure;
-    for (const append of [...this.#flying, ...this.#queue]) append.reject(failure);
-    this.#flying = [];
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#queue.refuseFlying(undefined, failure);
+    this.#queue.refuseWaiting(undefined, failure);
     this.#options.failed(failure);
   }
 }
 
-function full(message: string, details: Record<string, unknown>): LogsealError {
-  return new LogsealError('LOG_FULL', message, details);
+function diskFullError(): LogsealError {
+  return fullError('the disk of the write-ahead log');
 }
