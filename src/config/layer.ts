@@ -24,6 +24,8 @@ export interface Problem {
 /** Names of the environment that are no settings. */
 const reserved = new Set(['LOGSEAL_CONFIG']);
 const reservedPrefix = 'LOGSEAL_TEST_';
+/** What Kubernetes puts into every container beside a service called logseal. */
+const serviceLink = /^LOGSEAL_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_\w+)?)?)$/;
 
 /** Empty variables count as not set, as container platforms pass them. */
 export function environmentLayer(
@@ -32,7 +34,7 @@ export function environmentLayer(
 ): Layer {
   const entries: [SettingKey, string][] = [];
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith('LOGSEAL_') || name.startsWith(reservedPrefix) || reserved.has(name)) continue;
+    if (!name.startsWith('LOGSEAL_') || isReserved(name)) continue;
     if (text === undefined || text === '') continue;
     const key = keyOfEnvironment.get(name);
     if (key === undefined)
@@ -40,6 +42,10 @@ export function environmentLayer(
     else entries.push([key, text]);
   }
   return textLayer(entries, environmentName);
+}
+
+function isReserved(name: string): boolean {
+  return name.startsWith(reservedPrefix) || reserved.has(name) || serviceLink.test(name);
 }
 
 /** `flags` by name without dashes: `{'wal-keep': '1h'}`. */

@@ -1,5 +1,8 @@
-/** The files and tables that are made from the code, for the tests that compare them and the script that writes them. */
-import { readFileSync } from 'node:fs';
+/**
+ * The files and tables that are made from the code, for the tests that compare them. Run by itself it writes them:
+ * `node test/helpers/reference.ts`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { exampleFile, settingsTable } from '../../src/config/reference.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { events } from '../../src/log.ts';
@@ -38,4 +41,8 @@ async function metricTable(): Promise<string> {
     ([, name, help]) => `| \`${name}\` | ${types.get(name)} | ${help} |`,
   );
   return ['| metric | type | what |', '|---|---|---|', ...rows, ''].join('\n');
+}
+
+if (import.meta.main) {
+  for (const [path, text] of await referenceFiles()) writeFileSync(new URL(path, project), text);
 }

@@ -157,6 +157,20 @@ t.test('all problems of all sources come at once, each with its place and key', 
   t.notMatch(JSON.stringify([error.message, error.details]), /hunter/, 'no secret in a message');
 });
 
+t.test('variables that a platform or a test run sets by itself are no settings and no errors', async (t) => {
+  const environment = {
+    LOGSEAL_SERVICE_HOST: '10.0.0.1',
+    LOGSEAL_SERVICE_PORT: '9280',
+    LOGSEAL_SERVICE_PORT_HTTP: '9280',
+    LOGSEAL_PORT: 'tcp://10.0.0.1:9280',
+    LOGSEAL_PORT_9280_TCP_ADDR: '10.0.0.1',
+    LOGSEAL_ADMIN_SERVICE_HOST: '10.0.0.2',
+    LOGSEAL_TEST_ELASTICSEARCH_URL: 'http://127.0.0.1:9200',
+    LOGSEALED: 'x',
+  };
+  t.strictSame(loadConfig({ environment }).config, loadConfig(none).config);
+});
+
 t.test('each weak hash named as suite is refused with its own sentence', async (t) => {
   for (const suite of ['crc32', 'md5', 'sha1', 'SHA1']) {
     const [problem] = problemsOf(() => loadConfig({ environment: {}, flags: { 'signature-suite': suite } }));

@@ -54,7 +54,7 @@ t.test('example file, schema and the tables of the manual are those of the code'
     t.equal(
       readFileSync(new URL(path, project), 'utf8'),
       text,
-      `${path}: node test/helpers/write-reference.ts writes it anew`,
+      `${path}: node test/helpers/reference.ts writes it anew`,
     );
   }
 });
