@@ -1,0 +1,50 @@
+/** What the main thread and the delivery thread say to each other: plain data, in the order of sending. */
+import type { RejectDetail } from '../journal/reject-detail.ts';
+import type { TemplatesMode } from '../upstream/mapping-keeper.ts';
+import type { Position } from '../wal/position.ts';
+import type { BatchOptions } from './batch.ts';
+import type { DeliveryLimits } from './delivery.ts';
+import type { DeliveryStats, PlaceBody, RejectBody, SettledRecord } from './port.ts';
+
+/** Everything the thread needs to work; holds the credentials for the search engine, so it is never logged. */
+export interface ThreadStart {
+  walDir: string;
+  dir: string;
+  durable: Position;
+  upstream: {
+    nodes: readonly string[];
+    ca: string | undefined;
+    apiKey: string | undefined;
+    username: string | undefined;
+    password: string | undefined;
+    requestTimeoutMs: number;
+    embedded: boolean;
+    templates: TemplatesMode;
+  };
+  batch: BatchOptions;
+  limits: Partial<DeliveryLimits>;
+}
+
+export type ToDelivery =
+  | { kind: 'start' }
+  | { kind: 'grew'; durable: Position }
+  | { kind: 'watch'; chain: string; from: number; count: number }
+  | { kind: 'controlled'; call: number; error: string | undefined }
+  | { kind: 'stop' };
+
+export type FromDelivery =
+  | { kind: 'started' }
+  | { kind: 'control'; call: number; control: ControlCall }
+  | { kind: 'settled'; outcomes: SettledRecord[] }
+  | { kind: 'trim'; before: Position }
+  | { kind: 'event'; level: 'info' | 'warn' | 'error'; name: string; fields: Record<string, unknown> }
+  | { kind: 'stats'; stats: DeliveryStats; durable: Position }
+  | { kind: 'fatal'; error: unknown }
+  | { kind: 'stopped' };
+
+export type ControlCall =
+  | { kind: 'place'; body: PlaceBody; details: RejectDetail[] }
+  | { kind: 'reject'; body: RejectBody; details: RejectDetail[] };
+
+/** Name of the cursor file in the delivery directory. */
+export const cursorName = 'cursor';

@@ -1,0 +1,89 @@
+/** The delivery thread: builds the stage from what it was given and passes messages. Decides nothing. */
+import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../lib/clock.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import { CursorFile } from '../wal/cursor.ts';
+import type { Position } from '../wal/position.ts';
+import { readCursorValue } from './cursor-keeper.ts';
+import { Delivery } from './delivery.ts';
+import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
+import { cursorName } from './message.ts';
+import type { DeliveryHost } from './port.ts';
+import { SearchEngine } from './search-engine.ts';
+
+const statsIntervalMs = 100;
+
+const start = (workerData as { logsealDelivery?: ThreadStart } | null)?.logsealDelivery;
+if (parentPort !== null && start !== undefined) await run(parentPort, start);
+
+async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): Promise<void> {
+  const say = (message: FromDelivery) => port.postMessage(message);
+  const calls = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
+  let durable = options.durable;
+  const event: DeliveryHost['event'] = (level, name, fields) => say({ kind: 'event', level, name, fields });
+  const upstream = new Upstream({
+    ...options.upstream,
+    clock: systemClock,
+    advise: (template, text) => event('warn', 'template-advised', { template, text }),
+  });
+  const { cursor: store, value } = await CursorFile.open(join(options.dir, cursorName), readCursorValue);
+  const host: DeliveryHost = {
+    control: (kind: ControlCall['kind'], body: ControlCall['body'], details: ControlCall['details'] = []) => {
+      const call = calls.size === 0 ? 0 : Math.max(...calls.keys()) + 1;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      calls.set(call, { resolve, reject });
+      say({ kind: 'control', call, control: { kind, body, details } as ControlCall });
+      return promise;
+    },
+    settled: (outcomes) => say({ kind: 'settled', outcomes }),
+    trim: (before) => say({ kind: 'trim', before }),
+    event,
+  };
+  const delivery = new Delivery({
+    walDir: options.walDir,
+    dir: options.dir,
+    durable,
+    cursor: value,
+    store,
+    upstream: new SearchEngine(upstream, options.upstream.embedded),
+    host,
+    clock: systemClock,
+    random: Math.random,
+    batch: options.batch,
+    limits: options.limits,
+    fatal: (error) => say({ kind: 'fatal', error }),
+  });
+  const tell = () => say({ kind: 'stats', stats: delivery.stats(), durable: copyOf(durable) });
+  const ticking = setInterval(tell, statsIntervalMs);
+
+  const stop = async () => {
+    clearInterval(ticking);
+    await delivery.stop();
+    await store.close();
+    await upstream.close();
+    say({ kind: 'stopped' });
+    port.close();
+  };
+  port.on('message', (message: ToDelivery) => {
+    if (message.kind === 'grew') {
+      durable = message.durable;
+      delivery.grew(message.durable);
+    } else if (message.kind === 'watch') delivery.watch(message.chain, message.from, message.count);
+    else if (message.kind === 'controlled') {
+      const call = calls.get(message.call);
+      calls.delete(message.call);
+      if (message.error === undefined) call?.resolve();
+      else call?.reject(new Error(message.error));
+    } else if (message.kind === 'start') {
+      delivery.start().then(
+        () => say({ kind: 'started' }),
+        (error) => say({ kind: 'fatal', error }),
+      );
+    } else void stop();
+  });
+}
+
+function copyOf({ segment, offset }: Position): Position {
+  return { segment, offset };
+}

@@ -1,0 +1,92 @@
+/** The proxy's process: configuration, signals, exit code, and for a person what to type next. */
+import packageFile from '../package.json' with { type: 'json' };
+import { readFlags } from './config/flags.ts';
+import { loadConfig } from './config/load.ts';
+import { LogsealError } from './errors.ts';
+import type { EventLog } from './log.ts';
+import { createEventLog } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { LogsealProxy } from './proxy/proxy.ts';
+
+/** As for the command line: it could not run. */
+const couldNotRun = 3;
+const failed = 1;
+
+await run();
+
+async function run(): Promise<void> {
+  let log: EventLog | undefined;
+  try {
+    const { file, flags, help, version } = readFlags(process.argv.slice(2));
+    if (version) return say(packageFile.version);
+    if (help) return say(usage);
+    const { config } = loadConfig({ file, flags });
+    const events = createEventLog(config.log.level);
+    log = events;
+    events.event('proxy-starting', { version: packageFile.version, dataDir: config.dataDir });
+    const proxy = await LogsealProxy.start({
+      config,
+      log: events,
+      metrics: createMetrics(),
+      version: packageFile.version,
+      fatal: (error) => die(events, error),
+    });
+    events.event('proxy-ready', { listen: proxy.listen, admin: proxy.adminListen });
+    process.stderr.write(welcome(proxy, config.elasticsearch.url.length === 0, config.dataDir));
+    endOnSignal(proxy, events);
+  } catch (error) {
+    if (log !== undefined) log.event('proxy-failed', { error });
+    else process.stderr.write(`logseal: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(error instanceof LogsealError ? couldNotRun : failed);
+  }
+}
+
+function endOnSignal(proxy: LogsealProxy, log: EventLog): void {
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    log.event('proxy-stopping');
+    proxy.stop().then(
+      () => {
+        log.event('proxy-stopped');
+        process.exit(0);
+      },
+      (error) => die(log, error),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** Nothing is saved on the way out: what is durable is on disk, and the next start recovers. */
+function die(log: EventLog, error: unknown): never {
+  log.event('proxy-failed', { error });
+  process.exit(failed);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+const usage = `usage: npm start -- [--config FILE] [--SETTING VALUE …]
+
+Every setting of config/logseal.yaml can be given as a flag (--data-dir ./data) or in the environment
+(LOGSEAL_DATA_DIR=./data). Without any the proxy listens on 127.0.0.1:9280 and keeps records in ./data.`;
+
+function welcome(proxy: LogsealProxy, embedded: boolean, dataDir: string): string {
+  const url = `http://${proxy.listen.host}:${proxy.listen.port}`;
+  const development =
+    proxy.developmentDir === undefined
+      ? ''
+      : `
+  For real use make the auditor's key on another machine: npm run -s logseal -- keygen auditor --out DIR
+  and start with LOGSEAL_AUDITOR_CERTIFICATES=…/auditor.cert.pem and a data directory of its own.`;
+  return `
+Logseal accepts records on ${url}${embedded ? `, and keeps them in ${dataDir} (embedded store)` : ''}.
+
+  Send one:    curl -H 'content-type: application/json' ${url}/logs-try/_doc -d '{"message":"hello"}'
+  Verify all:  npm run -s logseal -- verify${embedded ? ` ${dataDir}` : ''}
+${development}
+`;
+}

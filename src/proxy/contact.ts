@@ -1,0 +1,130 @@
+/**
+ * The proxy's relation to its search engine: waits for the first answer, checks that it is the right one and that it knows no
+ * more than we do, and only then lets delivery begin. Afterwards it knows whether the search engine is there.
+ */
+import { decodeVkey } from '../chain/note.ts';
+import type { RemoteDelivery } from '../delivery/remote.ts';
+import { LogsealError } from '../errors.ts';
+import type { Timer } from '../lib/clock.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Instance } from '../sequencer/instance.ts';
+import type { Signing } from '../sequencer/open.ts';
+import type { RunningStore } from '../store/worker.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { checkUpstream, publishedSize } from './first-contact.ts';
+import type { ProxyOptions } from './proxy.ts';
+
+export interface ContactOptions {
+  options: Pick<ProxyOptions, 'config' | 'log' | 'fatal'>;
+  instance: Instance;
+  upstream: Upstream;
+  store: RunningStore | undefined;
+}
+
+const tryOnceMs = 2_000;
+const retryMsMin = 250;
+const retryMsMax = 5_000;
+
+export class Contact {
+  readonly #options: ContactOptions;
+  #attached: { signing: Signing; delivery: RemoteDelivery; vkey: string } | undefined;
+  #timer: Timer | undefined;
+  #stopped = false;
+  #delivering = false;
+  #changed = false;
+  /** Why nothing is delivered, in a sentence; undefined while it is. */
+  problem: string | undefined = 'the search engine has not answered yet';
+
+  constructor(options: ContactOptions) {
+    this.#options = options;
+  }
+
+  /** Looks once, shortly, so that a wrong search engine is noticed before anything is signed. An absent one is no error. */
+  async tryOnce(): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = systemClock.after(tryOnceMs, () => resolve(undefined));
+    });
+    try {
+      const found = await Promise.race([this.#ask(), late]);
+      if (found !== undefined) await this.#identify(found);
+    } catch (error) {
+      if (!(error instanceof LogsealError) || error.disposition !== 'retry') throw error;
+    } finally {
+      timer?.cancel();
+    }
+  }
+
+  attach(signing: Signing, delivery: RemoteDelivery, vkey: string): void {
+    this.#attached = { signing, delivery, vkey };
+  }
+
+  /** Goes on asking until the search engine answers, then begins delivery. */
+  begin(delayMs = retryMsMin): void {
+    this.#open().then(undefined, (error) => {
+      if (this.#stopped) return;
+      if (!(error instanceof LogsealError) || error.disposition !== 'retry') {
+        this.#options.options.fatal(error);
+        return;
+      }
+      if (delayMs === retryMsMin) this.#options.options.log.event('upstream-unreachable', { error });
+      this.problem = `the search engine does not answer: ${error.message}`;
+      this.#timer = systemClock.after(delayMs, () => this.begin(Math.min(delayMs * 2, retryMsMax)));
+    });
+  }
+
+  /** Resolves when it makes no sense to wait for delivery: it has not begun, or the search engine is away. */
+  async away(): Promise<void> {
+    for (;;) {
+      const { delivery } = this.#attached ?? {};
+      if (!this.#delivering || delivery?.stats?.unreachable !== undefined) return;
+      await new Promise<void>((resolve) => systemClock.after(retryMsMin, resolve));
+      if (this.#stopped) return;
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #open(): Promise<void> {
+    const { options, instance, upstream } = this.#options;
+    const { signing, delivery, vkey } = this.#attached ?? {};
+    if (signing === undefined || delivery === undefined || vkey === undefined) throw new TypeError('nothing attached');
+    await this.#identify(await this.#ask());
+    if (this.#changed) await signing.rotateAll('upstream');
+    this.#changed = false;
+    const key = decodeVkey(vkey);
+    if (key === undefined) throw new TypeError('our own verifier key cannot be read');
+    const published = await publishedSize(upstream.connection, key);
+    if (published > signing.sizeAtStart) {
+      this.problem =
+        `ROLLED-BACK: the search engine knows a log of ${published} seals, this data directory had ${signing.sizeAtStart} ` +
+        'at its start. An old copy was put back; nothing is delivered until an operator rotates the chains';
+      options.log.event('chain-rolled-back', { instance: instance.origin, published, own: signing.sizeAtStart });
+      return;
+    }
+    if (this.#stopped) return;
+    await delivery.start();
+    this.#delivering = true;
+    this.problem = undefined;
+    options.log.event('delivery-started');
+  }
+
+  async #ask(): Promise<string> {
+    const { upstream, store } = this.#options;
+    const { clusterUuid } = await upstream.identity();
+    return store === undefined ? clusterUuid : 'embedded';
+  }
+
+  async #identify(found: string): Promise<void> {
+    const { instance, options } = this.#options;
+    const known = instance.state.upstream;
+    if (known !== undefined && known !== found && options.config.newUpstream) this.#changed = true;
+    else checkUpstream(known, found, instance.dir);
+    if (known === found) return;
+    await instance.update({ upstream: found });
+    options.log.event('upstream-connected', { upstream: found });
+  }
+}

@@ -1,0 +1,81 @@
+/** The two sockets: the one for shippers with everything behind it, and the one for whoever runs the proxy. */
+import { Admission } from '../http/admission.ts';
+import { clientPatterns } from '../http/client-patterns.ts';
+import { Handshake } from '../http/handshake.ts';
+import type { Readiness } from '../http/health.ts';
+import { AdminServer } from '../http/health.ts';
+import type { IntakeContext } from '../http/intake-context.ts';
+import { Passthrough } from '../http/passthrough.ts';
+import { createRequestHandler } from '../http/request-handler.ts';
+import { HttpServer } from '../http/server.ts';
+import { systemClock } from '../lib/clock.ts';
+import { ObjectScanner } from '../lib/json-scan.ts';
+import { createAuthorize } from './authorize.ts';
+import type { Parts, ProxyOptions } from './proxy.ts';
+
+const actionBytesMax = 64 * 1024;
+const awayMs = 3_600_000;
+/** Requests that are passed through at once, apart from intake. */
+const passingMax = 256;
+
+export async function openDoors(options: ProxyOptions & Parts): Promise<{ server: HttpServer; admin: AdminServer }> {
+  const { config, log, metrics, upstream } = options;
+  const passthrough = new Passthrough(upstream.connection);
+  const handler = createRequestHandler({
+    context: intakeContext(options, passthrough),
+    handshake: new Handshake(passthrough),
+    passing: new Admission({
+      requestsMax: passingMax,
+      bytesMax: config.intake.memoryBytesMax,
+      holdMs: config.intake.holdMax,
+      clock: systemClock,
+    }),
+    hangUpInsteadOf429: clientPatterns(config.intake.closeInsteadOf429),
+    log,
+    metrics,
+  });
+  const server = await HttpServer.start({ host: config.listen.host, port: config.listen.port, handler });
+  const admin = await AdminServer.start({
+    host: config.adminListen.host,
+    port: config.adminListen.port,
+    readiness: () => readiness(options),
+    metrics,
+  });
+  return { server, admin };
+}
+
+function intakeContext(options: ProxyOptions & Parts, passthrough: Passthrough): IntakeContext {
+  const { config, metrics, signing, upstream, instance } = options;
+  const { bodyBytesMax, documentBytesMax, itemsMax, depthMax, requestsMax, memoryBytesMax, holdMax } = config.intake;
+  return {
+    intake: signing.sequencer,
+    authorize: createAuthorize({
+      mayCreate: (authorization, dests) => upstream.mayCreate(authorization, dests),
+      secured: () => instance.state.secured,
+      clock: systemClock,
+      awayMs,
+    }),
+    passthrough,
+    admission: new Admission({ requestsMax, bytesMax: memoryBytesMax, holdMs: holdMax, clock: systemClock }),
+    limits: { bodyBytesMax, documentBytesMax, itemsMax, actionBytesMax },
+    scanner: new ObjectScanner({ depthMax }),
+    ack: config.ack,
+    clock: systemClock,
+    counts: {
+      bodyBytes: (bytes) => metrics.requestBytes.inc(bytes),
+      itemsRefused: (count) => metrics.itemsRefused.inc({ reason: 'other' }, count),
+    },
+  };
+}
+
+/** Records can be accepted whenever the sockets are open and the log has room; what else is amiss is said beside it. */
+function readiness({ contact, delivery, wal, notCovered }: Parts): Readiness {
+  const reasons: string[] = [];
+  if (contact.problem !== undefined) reasons.push(contact.problem);
+  const { stats } = delivery;
+  if (stats?.unreachable !== undefined) reasons.push(`the search engine takes nothing: ${stats.unreachable}`);
+  for (const { dest, reason } of stats?.held ?? []) reasons.push(`${dest} is held: ${reason}`);
+  const full = wal.freeBytes === 0;
+  if (full) reasons.push('the write-ahead log is full: requests are held, then answered 429');
+  return { ready: !full, reasons, notCovered: [...notCovered] };
+}

@@ -1,0 +1,124 @@
+/**
+ * Who this proxy is: the file `instance.json` of a data directory, and the key that signs its checkpoints.
+ * Owns the list of active chains: a chain that is not in it has no key file and signs nothing any more.
+ * Assumes the directory's lock is held.
+ */
+import type { KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LogsealError } from '../errors.ts';
+import { replaceFile, syncDirectory } from '../lib/durable-file.ts';
+
+export interface ActiveChain {
+  /** base64url, 22 characters. */
+  id: string;
+  name: string;
+  suite: number;
+  /** Wall clock at its creation, milliseconds. */
+  createdMs: number;
+}
+
+export interface InstanceState {
+  v: 1;
+  /** Without blank, `+` or control character; ends in 8 random characters unless configured. */
+  name: string;
+  createdMs: number;
+  /** cluster_uuid of the search engine this directory's records went to, `embedded`, or absent before the first contact. */
+  upstream?: string;
+  /** Whether the search engine asked for credentials when it was last asked; absent before that. */
+  secured?: boolean;
+  /** SHA-256 of each auditor certificate that the active chains are wrapped to, hexadecimal. */
+  certificates: string[];
+  /** Id of the control chain. */
+  control?: string;
+  chains: ActiveChain[];
+  /** True once a shutdown has sealed every epoch; false while a process works on the directory. */
+  clean: boolean;
+}
+
+export class Instance {
+  readonly dir: string;
+  readonly checkpointKey: KeyObject;
+  readonly created: boolean;
+  #state: InstanceState;
+
+  private constructor(dir: string, state: InstanceState, checkpointKey: KeyObject, created: boolean) {
+    this.dir = dir;
+    this.#state = state;
+    this.checkpointKey = checkpointKey;
+    this.created = created;
+  }
+
+  /** Reads the directory's identity, or makes one. */
+  static async open(dir: string, configuredName: string | undefined, nowMs: number): Promise<Instance> {
+    await mkdir(join(dir, 'keys'), { recursive: true, mode: 0o700 });
+    const keyPath = join(dir, 'keys', 'checkpoint.pem');
+    const text = await readIfThere(join(dir, 'instance.json'));
+    if (text !== undefined) {
+      return new Instance(dir, parseState(dir, text), await readCheckpointKey(keyPath), false);
+    }
+    const state: InstanceState = {
+      v: 1,
+      name: configuredName ?? `logseal-${randomBytes(4).toString('hex')}`,
+      createdMs: nowMs,
+      certificates: [],
+      chains: [],
+      clean: true,
+    };
+    const { privateKey } = generateKeyPairSync('ed25519');
+    await replaceFile(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const instance = new Instance(dir, state, privateKey, true);
+    await instance.update({});
+    await syncDirectory(dir);
+    return instance;
+  }
+
+  get state(): Readonly<InstanceState> {
+    return this.#state;
+  }
+
+  /** Origin of seals and checkpoints, and name of the checkpoint key. */
+  get origin(): string {
+    return `${this.#state.name}/logseal`;
+  }
+
+  get checkpointPublicKey(): KeyObject {
+    return createPublicKey(this.checkpointKey);
+  }
+
+  /** Changes the state durably. */
+  async update(change: Partial<InstanceState>): Promise<void> {
+    this.#state = { ...this.#state, ...change };
+    await replaceFile(join(this.dir, 'instance.json'), `${JSON.stringify(this.#state, undefined, 2)}\n`);
+  }
+}
+
+function parseState(dir: string, text: string): InstanceState {
+  let state: InstanceState;
+  try {
+    state = JSON.parse(text) as InstanceState;
+  } catch (cause) {
+    throw new LogsealError('DATA_DIR_INVALID', `${join(dir, 'instance.json')} is not JSON`, { cause });
+  }
+  const readable = state.v === 1 && typeof state.name === 'string' && Array.isArray(state.chains);
+  if (!readable) throw new LogsealError('DATA_DIR_INVALID', `${join(dir, 'instance.json')} is not of format 1`);
+  return state;
+}
+
+async function readCheckpointKey(path: string): Promise<KeyObject> {
+  try {
+    return createPrivateKey(await readFile(path));
+  } catch (cause) {
+    throw new LogsealError('DATA_DIR_INVALID', `${path} cannot be read as a private key`, { cause });
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Opens what signs: recovers the chains of a data directory, closes what another process left open, announces the start.
+ * Order of FORMAT §8 "start", up to "accept and sign, to disk only"; delivery begins elsewhere.
+ */
+import { join } from 'node:path';
+import type { Suite } from '../chain/suite.ts';
+import type { Certificate } from '../keys/auditor.ts';
+import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { SealLog } from '../log/seal-log.ts';
+import type { Position } from '../wal/position.ts';
+import { comparePositions } from '../wal/position.ts';
+import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import { Admission } from './admission.ts';
+import type { ChainRule } from './chain-rule.ts';
+import { chainNaming, controlChain } from './chain-rule.ts';
+import type { RotationReason } from './chain-set.ts';
+import { ChainSet } from './chain-set.ts';
+import type { EpochLimits } from './epochs.ts';
+import { Epochs } from './epochs.ts';
+import { LogHeads } from './heads.ts';
+import type { Instance } from './instance.ts';
+import type { LiveChain } from './live-chain.ts';
+import { recoverChains } from './recovery.ts';
+import { Sequencer } from './sequencer.ts';
+import { Watchers } from './watchers.ts';
+
+export interface SigningOptions {
+  instance: Instance;
+  wal: WriteAheadLog;
+  walDir: string;
+  /** Oldest frame whose epoch may have no seal yet. */
+  unsealedFrom: Position | undefined;
+  /** Frames that the log moved at start because they were not yet delivered. */
+  replayedFrames: number;
+  suite: Suite;
+  certificates: readonly Certificate[];
+  rules: readonly ChainRule[];
+  chainsMax: number;
+  rotateEveryMs: number;
+  limits: EpochLimits;
+  pendingBytesMax: number;
+  holdMaxMs: number;
+  /** For the boot record. */
+  version: string;
+  configHash: string;
+  vkey: string;
+  unsigned: ReadonlySet<string>;
+  clock: Clock;
+  announce: (chain: string, firstSeq: number, count: number) => void;
+  fatal: (error: unknown) => void;
+}
+
+const rotationCheckMs = 60_000;
+
+export class Signing {
+  readonly sequencer: Sequencer;
+  readonly watchers: Watchers;
+  readonly admission: Admission;
+  readonly chains: ChainSet;
+  /** Seals in the log before this process made one. */
+  sizeAtStart = 0;
+  readonly #epochs: Epochs;
+  readonly #sealLog: SealLog;
+  readonly #options: SigningOptions;
+  #rotationTimer: Timer | undefined;
+  #unsealedBound: Position;
+
+  private constructor(options: SigningOptions, sealLog: SealLog, heads: LogHeads) {
+    const { instance, wal, clock } = options;
+    const keysDir = join(instance.dir, 'keys');
+    this.#options = options;
+    this.#sealLog = sealLog;
+    this.#unsealedBound = wal.durable;
+    this.#epochs = new Epochs({
+      wal,
+      sealLog,
+      heads,
+      keysDir,
+      origin: instance.origin,
+      checkpointKey: instance.checkpointKey,
+      clock,
+      limits: options.limits,
+      fatal: options.fatal,
+    });
+    this.chains = new ChainSet({
+      instance,
+      epochs: this.#epochs,
+      suite: options.suite,
+      certificates: options.certificates,
+      keysDir,
+      chainsMax: options.chainsMax,
+      nameOf: chainNaming(options.rules),
+      now: () => clock.now(),
+      control: (kind, body) => this.sequencer.control(kind, body),
+    });
+    this.admission = new Admission({
+      room: (bytes) => wal.room(bytes),
+      pendingBytesMax: options.pendingBytesMax,
+      holdMaxMs: options.holdMaxMs,
+      clock,
+    });
+    this.watchers = new Watchers(options.announce);
+    this.sequencer = new Sequencer({
+      wal,
+      chains: this.chains,
+      epochs: this.#epochs,
+      admission: this.admission,
+      watchers: this.watchers,
+      clock,
+      unsigned: options.unsigned,
+      chainPrefixes: new Set([...heads.byChain.keys()].map((id) => Buffer.from(id, 'base64url').latin1Slice(0, 8))),
+    });
+  }
+
+  static async open(options: SigningOptions): Promise<Signing> {
+    const { instance } = options;
+    const sealLog = await SealLog.open(join(instance.dir, 'log'));
+    const heads = await loadHeads(sealLog);
+    const signing = new Signing(options, sealLog, heads);
+    const clean = instance.state.clean;
+    const limit = options.wal.durable;
+    const { walDir, unsealedFrom } = options;
+    const recovered = await recoverChains({ instance, heads, sealLog, walDir, from: unsealedFrom, limit });
+    signing.sizeAtStart = heads.range.size;
+    await instance.update({ clean: false });
+    if (instance.state.control === undefined) await signing.chains.createControl();
+    else await signing.#resume(recovered.chains, clean);
+    await signing.#forget(recovered.abandoned.map((chain) => chain.id));
+    await signing.#boot(clean);
+    await signing.#rotateForCertificates();
+    signing.#epochs.watchIdle(() => signing.chains.control);
+    signing.#scheduleRotation();
+    return signing;
+  }
+
+  /** Before it nothing of the log belongs to an epoch without a seal. Lags a little behind, on the safe side. */
+  unsealedFrom(): Position {
+    const bound = this.#unsealedBound;
+    this.#unsealedBound = this.#options.wal.durable;
+    const open = this.chains.all.map((chain) => chain.unsealedFrom).filter((position) => position !== undefined);
+    return open.reduce((least, position) => (comparePositions(position, least) < 0 ? position : least), bound);
+  }
+
+  /** Closes every epoch with records; the control chain stays open for what delivery still has to say. */
+  async sealData(): Promise<void> {
+    this.#rotationTimer?.cancel();
+    const chains = this.chains.all.filter((chain) => chain !== this.chains.control);
+    await Promise.all(
+      chains.map((chain) =>
+        chain.exclusive(() =>
+          chain.count > 0 || chain.epoch === 0 ? this.#epochs.close(chain, 'shutdown') : undefined,
+        ),
+      ),
+    );
+  }
+
+  /** The last seal of this process, of the control chain. Nothing may be signed after it. */
+  async sealControl(): Promise<void> {
+    const { control } = this.chains;
+    await control.exclusive(() => this.#epochs.close(control, 'shutdown'));
+  }
+
+  /** After the last seal is durable: the next start need not recover. Destroys the keys in memory. */
+  async close(): Promise<void> {
+    await this.#epochs.stop();
+    await this.#sealLog.close();
+    for (const chain of this.chains.all) chain.wipe();
+    await this.#options.instance.update({ clean: true });
+  }
+
+  /** Ends every chain and begins a new one in its place. */
+  async rotateAll(why: RotationReason): Promise<void> {
+    await rotateInTurn(this.chains, this.chains.all, why);
+  }
+
+  async #resume(recovered: LiveChain[], clean: boolean): Promise<void> {
+    const keysDir = join(this.#options.instance.dir, 'keys');
+    const interrupted: [LiveChain, LiveChain][] = [];
+    const byName = new Map<string, LiveChain>();
+    for (const chain of recovered) {
+      const older = byName.get(chain.name);
+      if (older !== undefined) interrupted.push([older, chain]);
+      else this.chains.adopt(chain);
+      byName.set(chain.name, chain);
+      await writeKeyFile(keysDir, chain.keys);
+    }
+    for (const chain of recovered) {
+      if (clean && chain.count === 0) continue;
+      await chain.exclusive(() => this.#epochs.close(chain, 'recovery'));
+    }
+    for (const [old, successor] of interrupted) await this.chains.end(old, successor, 'schedule');
+  }
+
+  async #forget(ids: string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const { instance } = this.#options;
+    const keysDir = join(instance.dir, 'keys');
+    await instance.update({ chains: instance.state.chains.filter((chain) => !ids.includes(chain.id)) });
+    for (const id of ids) await removeKeyFile(keysDir, Buffer.from(id, 'base64url'));
+  }
+
+  async #boot(clean: boolean): Promise<void> {
+    const { instance, version, vkey, replayedFrames, configHash } = this.#options;
+    const chains = Object.fromEntries(
+      this.chains.all.map((chain) => [chain.id22, { epoch: chain.epoch, seq: chain.nextSeq }]),
+    );
+    await this.sequencer.control('boot', {
+      version,
+      clean,
+      replayed: replayedFrames,
+      vkey,
+      log: this.#sealLog.size,
+      upstream: instance.state.upstream ?? 'unknown',
+      config: configHash,
+      chains,
+    });
+  }
+
+  async #rotateForCertificates(): Promise<void> {
+    const { instance, certificates } = this.#options;
+    const wanted = certificates.map((certificate) => certificate.sha256).toSorted();
+    if (wanted.join() !== instance.state.certificates.toSorted().join()) await this.rotateAll('certificates');
+  }
+
+  #scheduleRotation(): void {
+    const { clock, rotateEveryMs, fatal } = this.#options;
+    this.#rotationTimer = clock.after(Math.min(rotationCheckMs, rotateEveryMs), () => {
+      const due = this.chains.all.filter((chain) => clock.now() - chain.createdMs >= rotateEveryMs);
+      rotateInTurn(this.chains, due, 'schedule').then(() => this.#scheduleRotation(), fatal);
+    });
+  }
+}
+
+async function rotateInTurn(chains: ChainSet, due: LiveChain[], why: RotationReason): Promise<void> {
+  for (const chain of due) await chains.rotate(chain, why);
+}
+
+async function loadHeads(sealLog: SealLog): Promise<LogHeads> {
+  const saved = await sealLog.loadHead();
+  const heads = saved === undefined ? new LogHeads() : LogHeads.decode(saved.blob);
+  for await (const { text } of sealLog.read(heads.range.size)) heads.add(text);
+  return heads;
+}
+
+/** The control chain is not counted in `chains.max`; its name is taken. */
+export const reservedChainNames: readonly string[] = [controlChain];

@@ -1,0 +1,189 @@
+/**
+ * Where every chain stands when a process starts: from the seal log, the frames that are not yet sealed, and the key files.
+ * Reads only; closing what another process left open is the caller's next step.
+ */
+import { join } from 'node:path';
+import { decodeControl } from '../chain/control-record.ts';
+import { encodeHeader } from '../chain/header.ts';
+import type { EpochKeys } from '../chain/key-tree.ts';
+import { CompactRange } from '../chain/merkle.ts';
+import type { Suite } from '../chain/suite.ts';
+import { suiteOf } from '../chain/suite.ts';
+import { LogsealError } from '../errors.ts';
+import { entryKinds } from '../journal/entry-kind.ts';
+import { RecordView, readRecordsHeader, recordFlags, recordsHeaderBytes } from '../journal/records-entry.ts';
+import { decodeSealEntry } from '../journal/seal-entry.ts';
+import { readKeyFile } from '../keys/key-file.ts';
+import type { SealLog } from '../log/seal-log.ts';
+import type { Position } from '../wal/position.ts';
+import { WalReader } from '../wal/reader.ts';
+import type { LogHeads } from './heads.ts';
+import type { ActiveChain, Instance } from './instance.ts';
+import type { OpenEpoch } from './live-chain.ts';
+import { LiveChain } from './live-chain.ts';
+
+export interface RecoveryOptions {
+  instance: Instance;
+  heads: LogHeads;
+  sealLog: SealLog;
+  walDir: string;
+  /** From where frames may belong to an epoch without a seal; undefined means all of them. */
+  from: Position | undefined;
+  /** End of what is durable. */
+  limit: Position;
+}
+
+export interface RecoveredChains {
+  /** In the order of their making; several of one name if a rotation was interrupted. */
+  chains: LiveChain[];
+  /** Chains that were begun and never announced: they signed nothing, and their keys can go. */
+  abandoned: ActiveChain[];
+}
+
+/** What the frames say about an epoch that has no seal. */
+interface Unsealed extends OpenEpoch {
+  epoch: number;
+  nextSeq: number;
+  lastTimeMs: number;
+  prev: Buffer;
+}
+
+export async function recoverChains(options: RecoveryOptions): Promise<RecoveredChains> {
+  const { unsealed, announced } = await scan(options);
+  const { instance, heads } = options;
+  const chains: LiveChain[] = [];
+  const abandoned: ActiveChain[] = [];
+  for (const active of instance.state.chains) {
+    const used = heads.byChain.has(active.id) || unsealed.has(active.id) || announced.has(active.id);
+    if (used || active.id === instance.state.control)
+      chains.push(await restore(options, active, unsealed.get(active.id)));
+    else abandoned.push(active);
+  }
+  return { chains, abandoned };
+}
+
+async function scan(options: RecoveryOptions): Promise<{ unsealed: Map<string, Unsealed>; announced: Set<string> }> {
+  const unsealed = new Map<string, Unsealed>();
+  const announced = new Set<string>();
+  const reader = await WalReader.open(options.walDir, options.from);
+  try {
+    for (;;) {
+      const frames = await reader.next(options.limit);
+      if (frames === undefined) return { unsealed, announced };
+      for (const frame of frames) {
+        if (frame.payload[0] === entryKinds.seal) await takeSeal(options, frame.payload, unsealed);
+        else if (frame.payload[0] === entryKinds.records) takeRecords(options, frame.payload, unsealed, announced);
+      }
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The seal log may lack the newest seals: they became durable in the write-ahead log first. */
+async function takeSeal(options: RecoveryOptions, payload: Buffer, unsealed: Map<string, Unsealed>): Promise<void> {
+  const { heads, sealLog } = options;
+  const { entry, seal } = decodeSealEntry(payload);
+  if (entry < heads.range.size) return;
+  if (entry > heads.range.size) {
+    throw new LogsealError('DATA_DIR_INVALID', `seals ${heads.range.size} to ${entry - 1} of the log are missing`);
+  }
+  const text = Buffer.from(seal);
+  await sealLog.append(text);
+  unsealed.delete(heads.add(text).chain.toString('base64url'));
+}
+
+function takeRecords(
+  options: RecoveryOptions,
+  payload: Buffer,
+  unsealed: Map<string, Unsealed>,
+  announced: Set<string>,
+): void {
+  const header = readRecordsHeader(payload);
+  const id = header.chain.toString('base64url');
+  const control = id === options.instance.state.control;
+  const sealed = header.epoch <= (options.heads.byChain.get(id)?.epoch ?? -1);
+  if (sealed && !control) return;
+  const suite = knownSuite(header.suite);
+  const view = new RecordView().seek(payload, recordsHeaderBytes);
+  for (let left = header.count; left > 0; left -= 1) {
+    if (control) noteAnnouncement(view.content, announced);
+    if (!sealed) addLeaf(unsealed, id, suite, header.chain, header.epoch, view);
+    view.seek(payload, view.next);
+  }
+}
+
+function noteAnnouncement(content: Buffer, announced: Set<string>): void {
+  const control = decodeControl(content);
+  if (control.ok && control.record.kind === 'chain') announced.add(control.record.body.id);
+}
+
+function addLeaf(
+  unsealed: Map<string, Unsealed>,
+  id: string,
+  suite: Suite,
+  chain: Buffer,
+  epoch: number,
+  record: RecordView,
+): void {
+  let open = unsealed.get(id);
+  if (open === undefined || open.epoch !== epoch) {
+    open = {
+      epoch,
+      range: new CompactRange(suite),
+      firstSeq: record.seq,
+      openedMs: record.timeMs,
+      nextSeq: record.seq,
+      lastTimeMs: 0,
+      prev: Buffer.alloc(16),
+    };
+    unsealed.set(id, open);
+  }
+  const { dest, timeMs, seq } = record;
+  const header = encodeHeader({
+    suite: suite.id,
+    type: record.type,
+    flags: (record.flags & recordFlags.idGiven) === 0 ? 0 : 1,
+    chain,
+    epoch,
+    index: record.index,
+    seq,
+    timeMs,
+    contentHash: record.hash,
+    prev: record.prev,
+    dest,
+    id: record.id,
+  });
+  open.range.appendEntry(Buffer.concat([header, record.tag]));
+  open.nextSeq = seq + 1;
+  open.lastTimeMs = timeMs;
+  open.prev = Buffer.from(record.tag);
+}
+
+async function restore(options: RecoveryOptions, active: ActiveChain, open: Unsealed | undefined): Promise<LiveChain> {
+  const suite = knownSuite(active.suite);
+  const keysDir = join(options.instance.dir, 'keys');
+  const keys: EpochKeys = await readKeyFile(join(keysDir, `${active.id}.key`));
+  const head = options.heads.byChain.get(active.id);
+  const nextEpoch = (head?.epoch ?? -1) + 1;
+  if (keys.epoch === nextEpoch - 1) keys.advance();
+  if (keys.epoch !== nextEpoch || (open !== undefined && open.epoch !== nextEpoch)) {
+    throw new LogsealError(
+      'DATA_DIR_INVALID',
+      `chain ${active.id}: its key file is at epoch ${keys.epoch}, its seals end before epoch ${nextEpoch}` +
+        (open === undefined ? '' : `, its records at epoch ${open.epoch}`),
+    );
+  }
+  const place = {
+    nextSeq: open?.nextSeq ?? head?.nextSeq ?? 0,
+    prev: open?.prev ?? head?.mac.subarray(0, 16) ?? Buffer.alloc(16),
+    lastTimeMs: Math.max(open?.lastTimeMs ?? 0, head?.closedMs ?? 0),
+  };
+  return new LiveChain(active.name, active.createdMs, suite, keys, place, open);
+}
+
+function knownSuite(id: number): Suite {
+  const suite = suiteOf(id);
+  if (suite === undefined) throw new LogsealError('DATA_DIR_INVALID', `suite ${id} is not known`);
+  return suite;
+}

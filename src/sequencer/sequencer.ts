@@ -1,0 +1,166 @@
+/**
+ * Gives every accepted record its place in a chain and its tag, appends it to the write-ahead log and waits for the group's
+ * fdatasync. Only here do chain and log meet. Once a record has a tag it is written: nothing signed is dropped.
+ */
+import type { Batch } from '../bulk/batch.ts';
+import { descriptor, descriptorWidth } from '../bulk/batch.ts';
+import type { Appended, Intake } from '../bulk/intake.ts';
+import type { ControlKind } from '../chain/control-form.ts';
+import { encodeControl } from '../chain/control-record.ts';
+import type { RejectDetail } from '../journal/reject-detail.ts';
+import { encodeRejectDetail } from '../journal/reject-detail.ts';
+import { decodeBase64Url } from '../lib/base64url.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import type { Admission } from './admission.ts';
+import type { ChainSet } from './chain-set.ts';
+import type { Epochs } from './epochs.ts';
+import type { EncodedBatch, LiveChain } from './live-chain.ts';
+import { generatedIdBytes } from './live-chain.ts';
+import type { Watchers } from './watchers.ts';
+
+export interface SequencerOptions {
+  wal: Pick<WriteAheadLog, 'append'>;
+  chains: ChainSet;
+  epochs: Epochs;
+  admission: Admission;
+  watchers: Watchers;
+  clock: Clock;
+  /** Destinations that cannot be signed, known from the search engine (time series). */
+  unsigned: ReadonlySet<string>;
+  /** First 8 bytes of every chain this instance ever had, as latin1. */
+  chainPrefixes: Set<string>;
+}
+
+/** Bytes of content after which a frame is closed and another begun, so that readers need not hold more. */
+const frameBytes = 1024 * 1024;
+export const controlDest = 'logseal-control';
+
+export class Sequencer implements Intake {
+  readonly #options: SequencerOptions;
+
+  constructor(options: SequencerOptions) {
+    this.#options = options;
+  }
+
+  admit(bytes: number, signal: AbortSignal): Promise<void> {
+    return this.#options.admission.admit(bytes, signal);
+  }
+
+  isSigned(dest: string): boolean {
+    const hidden = dest.startsWith('.') && !dest.startsWith('.ds-');
+    return !hidden && !this.#options.unsigned.has(dest);
+  }
+
+  ownsId(id: string): boolean {
+    if (id.length !== generatedIdBytes) return false;
+    const bytes = decodeBase64Url(id, 16);
+    return bytes !== undefined && this.#options.chainPrefixes.has(bytes.latin1Slice(0, 8));
+  }
+
+  async append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended> {
+    const ids = Buffer.alloc(batch.count * generatedIdBytes);
+    const encoded = encode(batch, 0);
+    const outcomes = ack === 'store' ? this.#options.watchers.expect(batch.count) : undefined;
+    const groups = await this.#group(batch);
+    const bytes = batch.body.length;
+    this.#options.admission.began(bytes);
+    try {
+      await Promise.all(groups.map(([chain, picks]) => this.#sign(chain, encoded, picks, ids, outcomes)));
+    } finally {
+      this.#options.admission.ended(bytes);
+    }
+    return outcomes === undefined ? { ids } : { ids, outcomes: outcomes.promise };
+  }
+
+  /** Signs a control record on the control chain; durable when resolved. Details go to the log before it. */
+  async control(kind: ControlKind, body: object, details: readonly RejectDetail[] = []): Promise<void> {
+    const notes = details.map((detail) => this.#options.wal.append(encodeRejectDetail(detail), 'reserve'));
+    const content = encodeControl(kind, body);
+    const descriptors = Int32Array.of(0, content.length, 0, -1, -1, 0);
+    const batch: Batch = { body: content, count: 1, descriptors, dests: [controlDest], ids: [], metas: [] };
+    const ids = Buffer.alloc(generatedIdBytes);
+    await Promise.all([this.#sign(this.#options.chains.control, encode(batch, 1), Int32Array.of(0), ids), ...notes]);
+  }
+
+  /** Operations by chain, in request order. */
+  async #group(batch: Batch): Promise<[LiveChain, Int32Array][]> {
+    const chainOfDest: LiveChain[] = [];
+    for (const dest of batch.dests) {
+      const found = this.#options.chains.of(dest);
+      const chain = found instanceof Promise ? await found : found;
+      this.#options.chainPrefixes.add(chain.id.latin1Slice(0, 8));
+      chainOfDest.push(chain);
+    }
+    if (new Set(chainOfDest).size === 1) {
+      return [[chainOfDest[0] as LiveChain, Int32Array.from({ length: batch.count }, (_, place) => place)]];
+    }
+    const places = new Map<LiveChain, number[]>();
+    for (let place = 0; place < batch.count; place += 1) {
+      const dest = batch.descriptors[place * descriptorWidth + descriptor.dest] as number;
+      const chain = chainOfDest[dest] as LiveChain;
+      const list = places.get(chain);
+      if (list === undefined) places.set(chain, [place]);
+      else list.push(place);
+    }
+    return [...places].map(([chain, list]) => [chain, Int32Array.from(list)]);
+  }
+
+  /** Signs and appends on one chain; closes its epoch as often as it fills. Resolves when everything is durable. */
+  async #sign(
+    chain: LiveChain,
+    encoded: EncodedBatch,
+    picks: Int32Array,
+    ids: Buffer,
+    outcomes?: ReturnType<Watchers['expect']>,
+  ): Promise<void> {
+    const { epochs, clock } = this.#options;
+    const writes: Promise<unknown>[] = [];
+    let successor: LiveChain | undefined;
+    await chain.exclusive(async () => {
+      successor = chain.successor;
+      if (successor !== undefined) return;
+      for (let from = 0; from < picks.length; ) {
+        const part = take(encoded.batch, picks, from, epochs.limits.recordsMax - chain.count);
+        outcomes?.watch(chain.id22, chain.nextSeq, part);
+        const write = this.#write(chain, chain.sign(encoded, part, clock.now(), ids));
+        write.catch(() => undefined);
+        writes.push(write);
+        from += part.length;
+        epochs.arm(chain);
+        if (chain.count === epochs.limits.recordsMax) await epochs.close(chain, 'size');
+      }
+    });
+    if (successor !== undefined) return this.#sign(successor, encoded, picks, ids, outcomes);
+    await Promise.all(writes);
+  }
+
+  /** What has a tag has a place, and must be written: room was looked for before, and this may use what is kept aside. */
+  async #write(chain: LiveChain, payload: Buffer): Promise<void> {
+    const { epoch } = chain;
+    chain.noteFrame(epoch, await this.#options.wal.append(payload, 'reserve'));
+  }
+}
+
+function encode(batch: Batch, type: 0 | 1): EncodedBatch {
+  return {
+    batch,
+    type,
+    dests: batch.dests.map((dest) => Buffer.from(dest)),
+    metas: batch.metas.map((meta) => Buffer.from(meta)),
+  };
+}
+
+/** The next picks that fit one frame: at most `room`, and no more content than `frameBytes` unless one record is larger. */
+function take(batch: Batch, picks: Int32Array, from: number, room: number): Int32Array {
+  const d = batch.descriptors;
+  let bytes = 0;
+  let to = from;
+  while (to < picks.length && to - from < room) {
+    const base = (picks[to] as number) * descriptorWidth;
+    bytes += (d[base + descriptor.contentEnd] as number) - (d[base + descriptor.contentStart] as number);
+    if (bytes > frameBytes && to > from) break;
+    to += 1;
+  }
+  return picks.subarray(from, to);
+}
