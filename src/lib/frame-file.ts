@@ -17,8 +17,8 @@ import type { FramePlace } from './frame.ts';
 import { decodeFrameHeader, frameBytes, frameHeaderBytes } from './frame.ts';
 
 export const fileHeaderBytes = 64;
-export const chunkBytes = 4 * 1024 * 1024;
-export const formatVersion = 1;
+const chunkBytes = 4 * 1024 * 1024;
+const formatVersion = 1;
 
 export interface FrameFileHeader extends FramePlace {
   previousEnd: number;
@@ -63,7 +63,7 @@ export async function readFileHeader(file: DiskFile, magic: Buffer, number: numb
   return decodeFileHeader(magic, bytes.subarray(0, filled), number);
 }
 
-export interface StoredFrame {
+interface StoredFrame {
   offset: number;
   /** Where the next frame begins. */
   next: number;

@@ -39,7 +39,7 @@ export function frameBytes(length: number): number {
   return frameHeaderBytes + paddedLength(length);
 }
 
-export function paddedLength(length: number): number {
+function paddedLength(length: number): number {
   return Math.ceil(length / 8) * 8;
 }
 

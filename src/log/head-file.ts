@@ -17,7 +17,7 @@ export interface Head {
   blob: Buffer;
 }
 
-export const headBytesMax = 16 * 1024 * 1024;
+const headBytesMax = 16 * 1024 * 1024;
 const magic = Buffer.from('LSPHEAD\n', 'latin1');
 const headerBytes = 24;
 

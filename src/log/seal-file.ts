@@ -16,7 +16,7 @@ import { isMissingError, writeAll } from '../lib/file-system.ts';
 import type { FrameFileHeader } from '../lib/frame-file.ts';
 import { encodeFileHeader, fileHeaderBytes, findProofOfDamage, readFileHeader, readFrames } from '../lib/frame-file.ts';
 
-export const sealMagic = Buffer.from('LSPSEAL\n', 'latin1');
+const sealMagic = Buffer.from('LSPSEAL\n', 'latin1');
 /** Also what a start reads and writes anew at most. */
 export const sealFileBytes = 8 * 1024 * 1024;
 export const entryBytesMax = 64 * 1024;
@@ -28,7 +28,7 @@ export interface SealFiles {
   fileBytes: number;
 }
 
-export function sealPath(directory: string, firstEntry: number): string {
+function sealPath(directory: string, firstEntry: number): string {
   return join(directory, `${String(firstEntry).padStart(16, '0')}.seals`);
 }
 
