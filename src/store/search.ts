@@ -1,6 +1,6 @@
 /**
  * Search, count, scroll and points in time over the embedded store. Reads documents in the order of writing; a cursor is the
- * sequence number of the last hit, so paging needs no state here. Memory: one page, or for a sort by field its keys.
+ * sequence number of the last hit, so paging needs no state here. Memory: one page, or for a sort by field the keys of a few.
  */
 import type { StoreDatabase, StoredIndex } from './database.ts';
 import { resolveIndices } from './index-expression.ts';
@@ -15,8 +15,6 @@ import { illegalArgument, notImplemented, StoreError } from './store-error.ts';
 
 /** As index.max_result_window of Elasticsearch. */
 const WINDOW_MAX = 10_000;
-/** Keys that a sort by field may hold at once. */
-const SORTED_MAX = 1_000_000;
 
 const members = new Set(
   'query from size sort search_after pit slice _source track_total_hits timeout version seq_no_primary_term stored_fields track_scores'.split(
@@ -167,20 +165,23 @@ function runInOrder(database: StoreDatabase, wanted: Search): Found {
   return { hits, total: Math.min(total, totalMax), more };
 }
 
-/** By fields: the keys of all matches first, then the sources of one page. */
+/** By fields: the best keys of all matches first, then the sources of one page. */
 function runSorted(database: StoreDatabase, wanted: Search): Found {
   const { indices, before, slice, matches, from, size, sort } = wanted;
   const keys: { values: unknown[]; seqNo: number }[] = [];
+  const order = (a: (typeof keys)[number], b: (typeof keys)[number]) =>
+    compareSortValues(a.values, b.values, sort) || a.seqNo - b.seqNo;
   let total = 0;
   for (const row of scan(database, { indices, before, slice })) {
     if (matches !== undefined && !matches(row)) continue;
     total += 1;
     const values = [...sortValues(row.document(), row.seqNo, sort), ...(wanted.pit === undefined ? [] : [row.seqNo])];
     if (wanted.after !== undefined && compareSortValues(values, wanted.after, sort) <= 0) continue;
-    if (keys.push({ values, seqNo: row.seqNo }) > SORTED_MAX)
-      throw notImplemented(`sort of more than ${SORTED_MAX} documents by a field`);
+    keys.push({ values, seqNo: row.seqNo });
+    // What is not on the page by now never will be.
+    if (keys.length >= 2 * (from + size) + 1024) keys.sort(order).splice(from + size);
   }
-  keys.sort((a, b) => compareSortValues(a.values, b.values, sort) || a.seqNo - b.seqNo);
+  keys.sort(order);
   const hits = keys.slice(from, from + size).flatMap(({ values, seqNo }) => {
     const [row] = scan(database, { indices, after: seqNo - 1, before: seqNo + 1 });
     return row === undefined

@@ -198,3 +198,19 @@ t.test('what the store has not is 501 with a sentence, and what is wrong is 400'
   t.equal((await ask('GET', '/none/_search?ignore_unavailable=true')).status, 200);
   t.equal((await ask('GET', '/no*/_search?allow_no_indices=false')).status, 404);
 });
+
+t.test('a sort by field gives the best of many, however many there are', async (t) => {
+  const { ask } = await startedStore(t);
+  const values = Array.from({ length: 5000 }, (_, at) => (at * 7919) % 5000);
+  await ask(
+    'POST',
+    '/_bulk',
+    lines(...values.flatMap((value) => [{ create: { _index: 'a', _id: String(value) } }, { value }])),
+  );
+  const best = await ask('POST', '/a/_search', { sort: [{ value: 'desc' }], size: 3, from: 2, track_total_hits: true });
+  t.strictSame(
+    best.json.hits.hits.map(({ _id }: { _id: string }) => _id),
+    ['4997', '4996', '4995'],
+  );
+  t.equal(best.json.hits.total.value, 5000);
+});
