@@ -14,6 +14,11 @@ export const commands: readonly CommandEntry[] = [
     summary: "make the auditor's key and certificate, away from the proxy",
     load: () => import('./keygen.ts'),
   },
+  {
+    name: 'verify',
+    summary: 'say whether anything was changed, removed, added or moved',
+    load: () => import('./verify.ts'),
+  },
   { name: 'keys', summary: 'wrap, show and unwrap chain secrets', load: () => import('./keys.ts') },
   {
     name: 'config',

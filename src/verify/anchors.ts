@@ -52,7 +52,10 @@ export function anchoredCheckpoints(
       continue;
     }
     if (statement.note !== anchor.note) {
-      tally.find({ verdict: 'ANCHOR-MISMATCH', detail: `${anchor.name} verifies, but over another text than this checkpoint.` });
+      tally.find({
+        verdict: 'ANCHOR-MISMATCH',
+        detail: `${anchor.name} verifies, but over another text than this checkpoint.`,
+      });
       continue;
     }
     const text = parseNote(statement.note)?.text.split('\n')[0];
@@ -63,7 +66,11 @@ export function anchoredCheckpoints(
       continue;
     }
     const { size, root } = verified.checkpoint;
-    bound.push({ origin: instance.origin, name: anchor.name, checkpoint: { size, root, found: { _index: anchor.name } } });
+    bound.push({
+      origin: instance.origin,
+      name: anchor.name,
+      checkpoint: { size, root, found: { _index: anchor.name } },
+    });
   }
   return bound;
 }

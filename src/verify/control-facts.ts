@@ -153,7 +153,11 @@ export class ControlFacts {
     }
     const { operatorKeys } = this.#rules;
     if (operatorKeys.length === 0) {
-      this.#find(act, 'UNKNOWN-KEY', `Ordered by the operator key ${operator.key}; no operator key was brought to check that.`);
+      this.#find(
+        act,
+        'UNKNOWN-KEY',
+        `Ordered by the operator key ${operator.key}; no operator key was brought to check that.`,
+      );
       return undefined;
     }
     const key = operatorKeys.find((known) => operatorKeyId(known) === operator.key);
@@ -190,7 +194,16 @@ export class ControlFacts {
   }
 
   #find({ chain, epoch, seq, time, found, record }: ControlFact, verdict: PlainVerdict, detail: string): void {
-    this.#rules.find({ verdict, chain, epoch, seq, time, found, dest: 'logseal-control', detail: `${record.kind}: ${detail}` });
+    this.#rules.find({
+      verdict,
+      chain,
+      epoch,
+      seq,
+      time,
+      found,
+      dest: 'logseal-control',
+      detail: `${record.kind}: ${detail}`,
+    });
   }
 
   #addSeqs(name: string, body: { chain: string; seqs: readonly (readonly [number, number])[] }): void {

@@ -123,7 +123,10 @@ export class Examiner {
     const suite = suiteOf(field.suite);
     chain.suite ??= suite;
     if (suite === undefined || suite !== chain.suite) {
-      this.#judged('FORGED', `It names suite ${field.suite}; the chain has suite ${chain.suite?.id ?? 'of another number'}.`);
+      this.#judged(
+        'FORGED',
+        `It names suite ${field.suite}; the chain has suite ${chain.suite?.id ?? 'of another number'}.`,
+      );
       return this.#keep(chain, 'forged', 0);
     }
     const readable = this.#content.read(this.#document.source, field);
@@ -141,7 +144,10 @@ export class Examiner {
     const tagged = field.hasHash ? this.#verifiesWith(chain, field.hash) : this.#verifiesWith(chain, this.#computed);
     if (tagged) return this.#checkContent(chain, readable, matches);
     if (!field.hasHash) {
-      this.#judged('MODIFIED', 'Content or header differ from what was signed; without hash the two cannot be told apart.');
+      this.#judged(
+        'MODIFIED',
+        'Content or header differ from what was signed; without hash the two cannot be told apart.',
+      );
       return this.#keep(chain, 'forged', 0);
     }
     if (readable && !matches && this.#verifiesWith(chain, this.#computed)) {
@@ -247,7 +253,12 @@ export class Examiner {
     entry.setWord(0, 'chain', chain.number);
     entry.setWord(0, 'marks', marks | place | (idMatches ? mark.idMatches : 0) | (field.type === 1 ? mark.control : 0));
     field.tag.copy(this.#row, entryAt.tag);
-    field.scratch.copy(this.#row, entryAt.prev, field.headerOffset + headerAt.prev, field.headerOffset + headerAt.prev + 16);
+    field.scratch.copy(
+      this.#row,
+      entryAt.prev,
+      field.headerOffset + headerAt.prev,
+      field.headerOffset + headerAt.prev + 16,
+    );
   }
 
   /** Keeps the `_id` unless it is the generated one; says whether it is the one that was signed. */

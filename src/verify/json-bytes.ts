@@ -61,11 +61,11 @@ export function skipString(bytes: Buffer, from: number): number {
       at += 1;
       continue;
     }
-    const escape = bytes[at + 1];
-    if (escape === 0x75) {
+    const letter = bytes[at + 1];
+    if (letter === 0x75) {
       for (let digit = at + 2; digit < at + 6; digit++) if (!isHex(bytes[digit])) return -1;
       at += 6;
-    } else if (escape !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(escape))) {
+    } else if (letter !== undefined && '"\\/bfnrt'.includes(String.fromCharCode(letter))) {
       at += 2;
     } else return -1;
   }
@@ -183,11 +183,13 @@ function isDigit(byte: number | undefined): boolean {
 }
 
 function isHex(byte: number | undefined): boolean {
-  return isDigit(byte) || (byte !== undefined && ((byte | 0x20) >= 0x61) && ((byte | 0x20) <= 0x66));
+  return isDigit(byte) || (byte !== undefined && (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
 }
 
 /** Letters, digits, sign and point: what numbers, true, false and null are made of. */
 function isScalarByte(byte: number | undefined): boolean {
   if (byte === undefined) return false;
-  return isDigit(byte) || byte === 0x2b || byte === 0x2d || byte === 0x2e || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a);
+  return (
+    isDigit(byte) || byte === 0x2b || byte === 0x2d || byte === 0x2e || ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a)
+  );
 }

@@ -159,7 +159,15 @@ function judgeRetirements({ facts, system, plan, documents, tally }: Run): void 
     const epoch = seals.word(young, 'epoch');
     const days = (ageMin / 86_400_000).toFixed(1);
     const detail = `Records of epoch ${epoch} were retired before they were ${days} days old, which the policy of that time forbids.`;
-    tally.find({ verdict: 'RETIRED-EARLY', chain: id, epoch, seq: seals.number(young, 'first'), time, found: fact.found, detail });
+    tally.find({
+      verdict: 'RETIRED-EARLY',
+      chain: id,
+      epoch,
+      seq: seals.number(young, 'first'),
+      time,
+      found: fact.found,
+      detail,
+    });
   }
 }
 
@@ -181,7 +189,11 @@ function judgeSilence(run: Run, newest: readonly number[]): void {
     const silent = closed > 0 && options.now - closed > silenceMs + options.graceMs;
     const shut = [...instance.controls].some((id) => {
       const last = plan.seals(system.book.get(id)?.number ?? -1).at(-1);
-      return last !== undefined && documents.seals.has(last, sealMark.shutdown) && documents.seals.number(last, 'closed') >= closed - silenceMs;
+      return (
+        last !== undefined &&
+        documents.seals.has(last, sealMark.shutdown) &&
+        documents.seals.number(last, 'closed') >= closed - silenceMs
+      );
     });
     if (since === undefined && (!silent || shut)) continue;
     const last = closed > 0 ? new Date(closed).toISOString() : 'never';

@@ -169,7 +169,14 @@ class ChainWalk {
       const count = end - start + 1;
       const what = count === 1 ? `The seal of epoch ${start} is` : `The seals of epochs ${start} to ${end} are`;
       const detail = `${what} missing, and what came after is sealed.`;
-      tally.find({ verdict: 'MISSING-SEAL', chain: this.#chain.id, epoch: start, ...(count > 1 ? { count } : {}), time, detail });
+      tally.find({
+        verdict: 'MISSING-SEAL',
+        chain: this.#chain.id,
+        epoch: start,
+        ...(count > 1 ? { count } : {}),
+        time,
+        detail,
+      });
     };
     for (let epoch = from; epoch <= to && to - from < 1_000_000; epoch++) {
       if (!namedSeals.has(`${this.#chain.number} ${epoch}`)) continue;

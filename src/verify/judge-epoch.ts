@@ -49,7 +49,8 @@ export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: r
   if (!chain.withKey && verdict === 'incomplete' && held.rows.length > 0) notRebuilt(judge, sealed, held);
   const counted = chain.withKey || verdict === 'rebuilt';
   const pending = counted && !chain.withKey && !sealed.provenSeal;
-  for (const row of held.rows) conclude(context, chain, judge.table, row, counted ? (pending ? 'pending' : 'good') : 'unproven');
+  for (const row of held.rows)
+    conclude(context, chain, judge.table, row, counted ? (pending ? 'pending' : 'good') : 'unproven');
 }
 
 /** Puts rows of one index together: one holds the place, the others are twins or rivals of it. */
@@ -131,7 +132,10 @@ function forged(judge: EpochJudge, row: number): void {
 }
 
 function rootDiffers(judge: EpochJudge, sealed: SealedEpoch, held: HeldPlaces): void {
-  if (!judge.chain.withKey) return notRebuilt(judge, sealed, held);
+  if (!judge.chain.withKey) {
+    notRebuilt(judge, sealed, held);
+    return;
+  }
   judge.context.tally.find({
     verdict: 'EQUIVOCATION',
     chain: judge.chain.id,

@@ -51,7 +51,9 @@ export function conclude(
   const named = rejected && context.facts.isRejected(chain.id, seq);
   const home = (marks & mark.inPlace) !== 0 || named;
   if (!home || (marks & mark.idMatches) === 0) {
-    context.tally.find(findingAt(context, chain, table, row, 'MOVED', movedDetail(context, table, row, rejected, home)));
+    context.tally.find(
+      findingAt(context, chain, table, row, 'MOVED', movedDetail(context, table, row, rejected, home)),
+    );
     return;
   }
   if ((marks & (mark.judged | mark.control)) !== 0 || standing === 'unproven') return;

@@ -83,7 +83,8 @@ export function checkLog(question: LogQuestion): LogAnswer {
 function orderOf(question: LogQuestion, newest: ValidCheckpoint | undefined): number[] {
   const { table } = question;
   const byHint = question.rows.toSorted(
-    (a, b) => table.number(a, 'entry') - table.number(b, 'entry') || table.number(a, 'closed') - table.number(b, 'closed'),
+    (a, b) =>
+      table.number(a, 'entry') - table.number(b, 'entry') || table.number(a, 'closed') - table.number(b, 'closed'),
   );
   const rivals = new Map<number, number[]>();
   const order: number[] = [];

@@ -62,7 +62,9 @@ export class MissingRuns {
     const run = this.#run;
     if (run === undefined) return;
     this.#run = undefined;
-    const place = run.pending ? undefined : this.#gone.find(({ from, to }) => timeAfter >= from && run.timeBefore <= to);
+    const place = run.pending
+      ? undefined
+      : this.#gone.find(({ from, to }) => timeAfter >= from && run.timeBefore <= to);
     if (place !== undefined) this.#addGone(place, run);
     else this.#emit(this.#finding(run));
   }

@@ -40,8 +40,10 @@ export interface VerifyOptions {
   unwrap: Unwrap | undefined;
   operatorKeys: readonly KeyObject[];
   selection: Selection;
-  /** The verifier's memory; undefined: neither read nor written. */
-  statePath: string | undefined;
+  /** The verifier's memory, asked for once the source is open; undefined: neither read nor written. */
+  stateFile: (source: Source) => string | undefined;
+  /** Sentences that belong under "not covered" from the start. */
+  remarks: readonly string[];
   anchors: readonly Anchor[];
   placePatterns: readonly PlacePattern[];
   pipelinePaths: readonly string[];

@@ -73,7 +73,9 @@ export class RunNotes {
       this.sentences.push(`what people see of ${index} was not compared in ${fields.size} fields: ${names}`);
     }
     if (this.unprovable > 0) {
-      this.sentences.push(`${this.unprovable} records cannot be proven without the key, because their epochs lie only partly in the selection`);
+      this.sentences.push(
+        `${this.unprovable} records cannot be proven without the key, because their epochs lie only partly in the selection`,
+      );
     }
   }
 }

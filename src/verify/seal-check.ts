@@ -105,7 +105,9 @@ export function checkOrder(question: SealQuestion, order: readonly number[]): vo
     }
     closedBefore = closed;
     if (closed > clockNow + 1000 && early++ === 0) {
-      tally.find(sealFinding(question, row, 'CLOCK', "It was closed at a time that this verifier's clock has not reached."));
+      tally.find(
+        sealFinding(question, row, 'CLOCK', "It was closed at a time that this verifier's clock has not reached."),
+      );
     }
   }
 }
@@ -118,7 +120,10 @@ function refusalOf(
 ): { verdict: PlainVerdict; detail: string } | undefined {
   const { documents } = question;
   if (chain === undefined || instance < 0) {
-    return { verdict: 'FOREIGN', detail: 'A seal of an instance or chain that no trust file and no verified control record knows.' };
+    return {
+      verdict: 'FOREIGN',
+      detail: 'A seal of an instance or chain that no trust file and no verified control record knows.',
+    };
   }
   if (chain.key === 'none' || chain.key === 'bad' || chain.key === 'public') {
     return chain.instance === instance ? undefined : twoOrigins(documents, row);
@@ -129,7 +134,10 @@ function refusalOf(
     return { verdict: 'FORGED', detail: 'Its suite or epoch cannot be one of this chain.' };
   }
   if (!verifySealMac(stored.seal, epochMac)) {
-    return { verdict: 'FORGED', detail: `The seal of epoch ${stored.seal.epoch} does not verify: it was changed, or made without the key.` };
+    return {
+      verdict: 'FORGED',
+      detail: `The seal of epoch ${stored.seal.epoch} does not verify: it was changed, or made without the key.`,
+    };
   }
   documents.seals.mark(row, sealMark.verified);
   return chain.instance === instance ? undefined : twoOrigins(documents, row);
@@ -137,7 +145,10 @@ function refusalOf(
 
 function twoOrigins(documents: SystemDocuments, row: number): { verdict: PlainVerdict; detail: string } {
   const origin = documents.seal(row)?.seal.origin ?? '';
-  return { verdict: 'EQUIVOCATION', detail: `The chain belongs to another instance, and this seal of it is of origin ${origin}.` };
+  return {
+    verdict: 'EQUIVOCATION',
+    detail: `The chain belongs to another instance, and this seal of it is of origin ${origin}.`,
+  };
 }
 
 function reject(question: SealQuestion, row: number, verdict: PlainVerdict, detail: string): void {

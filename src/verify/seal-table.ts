@@ -108,7 +108,9 @@ export class SealTable {
       else rows.push(row);
     }
     for (const rows of chains.values()) {
-      rows.sort((a, b) => this.word(a, 'epoch') - this.word(b, 'epoch') || this.number(a, 'entry') - this.number(b, 'entry'));
+      rows.sort(
+        (a, b) => this.word(a, 'epoch') - this.word(b, 'epoch') || this.number(a, 'entry') - this.number(b, 'entry'),
+      );
     }
     return chains;
   }

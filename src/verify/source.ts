@@ -27,6 +27,8 @@ export interface Source {
   /** Whether what is read is still being written to: then the tail may be young, and silence is STALE. */
   readonly live: boolean;
   readonly description: string;
+  /** What stays the same when the same place is read again, known after `open`; the verifier's memory goes by it. */
+  readonly identity?: string;
   open(): Promise<void>;
   indices(): Promise<IndexDescription[]>;
   /** The documents of logseal-checkpoints, logseal-seals and logseal-control: in that order when live, else in any. */

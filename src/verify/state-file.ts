@@ -27,12 +27,15 @@ const fileBytesMax = 16 * 1024 * 1024;
 export function readState(path: string): KnownInstance[] {
   const text = readIfThere(path);
   if (text === undefined) return [];
-  const wrong = new LogsealError('USAGE', `${path} is not a state file of logseal verify; nothing was compared with it`);
+  const wrong = new LogsealError(
+    'USAGE',
+    `${path} is not a state file of logseal verify; nothing was compared with it`,
+  );
   if (text.length > fileBytesMax) throw wrong;
   const parsed = parseJson(text);
-  if (!isRecord(parsed) || parsed['v'] !== 1 || !Array.isArray(parsed['instances'])) throw wrong;
+  if (!isRecord(parsed) || parsed.v !== 1 || !Array.isArray(parsed.instances)) throw wrong;
   const instances: KnownInstance[] = [];
-  for (const instance of parsed['instances']) {
+  for (const instance of parsed.instances) {
     if (!isKnownInstance(instance)) throw wrong;
     instances.push(instance);
   }

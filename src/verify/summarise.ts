@@ -11,20 +11,36 @@ import type { KnownInstance } from './state-file.ts';
 import { writeState } from './state-file.ts';
 import type { Run } from './verification.ts';
 
-export function summarise(run: Run, known: readonly KnownInstance[], seconds: number): Summary {
+/** What the verifier remembers, and where; without a path it remembers nothing. */
+export interface Memory {
+  path: string | undefined;
+  known: readonly KnownInstance[];
+}
+
+export function summarise(run: Run, memory: Memory, seconds: number): Summary {
   const { options, tally, system, documents, plan } = run;
   const anchored = system.anchored;
   const anchorConfigured = options.anchors.length > 0;
-  const notCovered = [...run.notes.sentences, ...selectionSentences(options.selection), ...logSentences(run)];
+  const notCovered = [
+    ...options.remarks,
+    ...run.notes.sentences,
+    ...selectionSentences(options.selection),
+    ...logSentences(run, memory.path !== undefined),
+  ];
   if (anchored.length === 0) {
     tally.good('UNANCHORED', 1);
-    notCovered.push('UNANCHORED: nothing outside the source confirms its newest checkpoint, so a cut-off tail would not show');
+    notCovered.push(
+      'UNANCHORED: nothing outside the source confirms its newest checkpoint, so a cut-off tail would not show',
+    );
   }
   if (options.developmentKey) {
     tally.good('WEAK', 1);
-    notCovered.push("WEAK: verified with the development key that lies beside the proxy's data; whoever has that disk can forge");
+    notCovered.push(
+      "WEAK: verified with the development key that lies beside the proxy's data; whoever has that disk can forge",
+    );
   }
-  remember(run, known);
+  const forgotten = remember(run, memory);
+  if (forgotten !== undefined) notCovered.push(forgotten);
   const rules = { anchorConfigured };
   const chains = system.book.trusted();
   const { seals } = documents;
@@ -64,20 +80,27 @@ function selectionSentences({ index, chain, from, to }: Selection): string[] {
     ...(from === undefined ? [] : [`from ${new Date(from).toISOString()}`]),
     ...(to === undefined ? [] : [`before ${new Date(to).toISOString()}`]),
   ];
-  return choices.length === 0 ? [] : [`only ${choices.join(', ')} was read: whether records are missing was not judged`];
+  return choices.length === 0
+    ? []
+    : [`only ${choices.join(', ')} was read: whether records are missing was not judged`];
 }
 
-function logSentences({ system, options }: Run): string[] {
+function logSentences({ system }: Run, remembered: boolean): string[] {
   const sentences: string[] = [];
   for (const { number, origin, pinned } of system.instances) {
     const log = system.logs[number];
     if (pinned) {
-      sentences.push(`no trust file was given: the identity of ${origin} was taken from the data, ${options.statePath === undefined ? 'and is not remembered' : 'and is remembered from now on'}`);
+      sentences.push(
+        `no trust file was given: the identity of ${origin} was taken from the data, ${remembered ? 'and is remembered from now on' : 'and is not remembered'}`,
+      );
     }
     if (log === undefined || log.order.length === 0) continue;
-    if (log.newest === undefined) sentences.push(`no valid checkpoint of ${origin} is there: the order and end of its log are not proven`);
+    if (log.newest === undefined)
+      sentences.push(`no valid checkpoint of ${origin} is there: the order and end of its log are not proven`);
     else if (log.provenSize < log.order.length) {
-      sentences.push(`${log.order.length - log.provenSize} of ${log.order.length} seals of ${origin} are not under a checkpoint yet`);
+      sentences.push(
+        `${log.order.length - log.provenSize} of ${log.order.length} seals of ${origin} are not under a checkpoint yet`,
+      );
     }
   }
   if (system.instances.length === 0) sentences.push('no instance is trusted: give its trust file with --trust');
@@ -96,9 +119,9 @@ function sealTimes({ documents }: Run): { oldest: number; newest: number } | und
   return newest === 0 ? undefined : { oldest, newest };
 }
 
-/** Keeps the newest state of each log that agrees with what was known of it. */
-function remember({ options, system }: Run, known: readonly KnownInstance[]): void {
-  if (options.statePath === undefined) return;
+/** Keeps the newest state of each log that agrees with what was known of it. Says so if it cannot. */
+function remember({ options, system }: Run, { path, known }: Memory): string | undefined {
+  if (path === undefined) return undefined;
   const states = new Map(known.map((state) => [state.origin, state]));
   for (const { number, origin, vkey, controls, expected } of system.instances) {
     const log = system.logs[number];
@@ -115,5 +138,11 @@ function remember({ options, system }: Run, known: readonly KnownInstance[]): vo
       time: options.now,
     });
   }
-  if (states.size > 0) writeState(options.statePath, [...states.values()]);
+  try {
+    if (states.size > 0) writeState(path, [...states.values()]);
+    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    return `what was seen could not be remembered in ${path} (${code}), so the next run cannot compare with it`;
+  }
 }

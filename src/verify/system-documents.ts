@@ -10,7 +10,7 @@ import { leafHash } from '../chain/merkle.ts';
 import type { Seal } from '../chain/seal.ts';
 import { decodeSeal } from '../chain/seal.ts';
 import { logSuite } from '../chain/suite.ts';
-import { sealMark, SealTable } from './seal-table.ts';
+import { SealTable, sealMark } from './seal-table.ts';
 import type { SourceDocument } from './source.ts';
 import { systemIndices } from './source.ts';
 import { Spool } from './spill.ts';
@@ -166,6 +166,6 @@ function textMember(source: Buffer, name: string): string | undefined {
 
 /** Where the seal says it stands in the log: a hint, that only the root proves. */
 function entryHint(source: Buffer): number {
-  const entry = parsed(source)?.['entry'];
+  const entry = parsed(source)?.entry;
   return typeof entry === 'number' && Number.isSafeInteger(entry) && entry >= 0 ? entry : -1;
 }

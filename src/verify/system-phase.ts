@@ -4,8 +4,9 @@
  * Owns the order of these questions. With keys a chain is taken by its record's tag; without keys the log is checked first, and a chain
  * is taken if its record is under a seal of it, or in the epoch that is still open.
  */
-import { verifyCheckpoint } from '../chain/note.ts';
+
 import { rootOf } from '../chain/merkle.ts';
+import { verifyCheckpoint } from '../chain/note.ts';
 import type { TrustFile } from '../chain/trust-file.ts';
 import { anchoredCheckpoints } from './anchors.ts';
 import { ChainBook } from './chain-book.ts';
@@ -65,7 +66,9 @@ export function judgeSystem(
     return checkInstance(question, instance.number, own, remembered, namedSeals);
   });
   if (withoutKeys) keepProvenChains(growth, documents);
-  const remembered = known.filter(({ origin, size }) => size > 0 && instances.some((instance) => instance.origin === origin));
+  const remembered = known.filter(
+    ({ origin, size }) => size > 0 && instances.some((instance) => instance.origin === origin),
+  );
   return {
     instances,
     book: growth.book,

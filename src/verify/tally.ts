@@ -87,8 +87,7 @@ export class Tally {
   /** Cuts a run where acknowledged and other seqs meet. */
   *#split(finding: Finding): Generator<Finding> {
     const { verdict, chain, seq } = finding;
-    const known =
-      chain === undefined || seq === undefined ? undefined : this.#acknowledged?.get(`${verdict} ${chain}`);
+    const known = chain === undefined || seq === undefined ? undefined : this.#acknowledged?.get(`${verdict} ${chain}`);
     if (known === undefined || seq === undefined || !isPlainVerdict(verdict)) {
       yield finding;
       return;
@@ -124,7 +123,8 @@ export class Tally {
   }
 
   #group(key: string, finding: Finding, place: string | undefined): FindingGroup {
-    const existing = this.groups.get(key) ?? (this.groups.size >= groupsMax ? this.groups.get(finding.verdict) : undefined);
+    const existing =
+      this.groups.get(key) ?? (this.groups.size >= groupsMax ? this.groups.get(finding.verdict) : undefined);
     if (existing !== undefined) return existing;
     const full = this.groups.size >= groupsMax;
     const group: FindingGroup = {
@@ -161,6 +161,9 @@ export class Tally {
 function section(finding: Finding, from: number, to: number): Finding {
   if (finding.seq === from && (finding.to ?? from) === to) return finding;
   const { epoch, index, to: _to, count: _count, ...rest } = finding;
-  const place = from === finding.seq ? { ...(epoch === undefined ? {} : { epoch }), ...(index === undefined ? {} : { index }) } : {};
+  const place =
+    from === finding.seq
+      ? { ...(epoch === undefined ? {} : { epoch }), ...(index === undefined ? {} : { index }) }
+      : {};
   return from === to ? { ...rest, ...place, seq: from } : { ...rest, ...place, seq: from, to, count: to - from + 1 };
 }

@@ -96,7 +96,8 @@ export function presentedInstances(records: readonly TrustRecord[]): TrustFile[]
   for (const { record, chain } of records) {
     if (record.kind !== 'boot') continue;
     const origin = decodeVkey(record.body.vkey)?.name;
-    if (origin === undefined || found.has(origin) || [...found.values()].some(({ control }) => control === chain)) continue;
+    if (origin === undefined || found.has(origin) || [...found.values()].some(({ control }) => control === chain))
+      continue;
     found.set(origin, { origin, vkey: record.body.vkey, control: chain, chains: [chain] });
   }
   return [...found.values()];
@@ -159,7 +160,8 @@ function openKey({ records, unwrap }: Growth, chain: TrustedChain): void {
   if (given !== undefined) openWith(chain, given);
   for (const { record } of records) {
     if (chain.key === 'ready' || record.kind !== 'chain' || record.body.id !== chain.id) continue;
-    const secret = record.body.wrapped === '' ? undefined : unwrap?.(chain.id, Buffer.from(record.body.wrapped, 'base64'));
+    const secret =
+      record.body.wrapped === '' ? undefined : unwrap?.(chain.id, Buffer.from(record.body.wrapped, 'base64'));
     if (secret !== undefined) openWith(chain, secret);
   }
 }

@@ -5,20 +5,20 @@
  * NOTHING_TO_VERIFY where there is nothing signed at all. Writes nothing but temporary files and the verifier's own memory.
  */
 import { LogsealError } from '../errors.ts';
-import { ControlReader } from './control-reader.ts';
 import { ControlFacts } from './control-facts.ts';
+import { ControlReader } from './control-reader.ts';
 import { Examiner } from './examine.ts';
-import type { Summary, VerifyOptions } from './options.ts';
 import { judgeAll } from './judge-all.ts';
+import type { Summary, VerifyOptions } from './options.ts';
 import { PartitionPlan } from './partition-plan.ts';
 import { Places } from './places.ts';
 import { RunNotes } from './run-notes.ts';
 import { Spill, Spool } from './spill.ts';
 import { readState } from './state-file.ts';
 import { summarise } from './summarise.ts';
+import { SystemDocuments } from './system-documents.ts';
 import type { SystemAnswer } from './system-phase.ts';
 import { judgeSystem } from './system-phase.ts';
-import { SystemDocuments } from './system-documents.ts';
 import { Tally } from './tally.ts';
 
 /** Rows of one partition: 250,000 × 120 bytes are 30 MB. */
@@ -45,19 +45,20 @@ export interface Run {
 
 export async function verify(options: VerifyOptions): Promise<Summary> {
   const startedAt = performance.now();
-  const known = options.statePath === undefined ? [] : readState(options.statePath);
   const tally = new Tally(options.onFinding);
   const documents = new SystemDocuments(options.temporaryDirectory, tally);
   const spill = Spill.open(options.temporaryDirectory);
   const ids = Spool.open(options.temporaryDirectory);
   try {
     await options.source.open();
+    const statePath = options.stateFile(options.source);
+    const known = statePath === undefined ? [] : readState(statePath);
     const run = await readSystem(options, tally, documents, known, spill, ids);
     try {
       await readRecords(run);
       if (run.read === 0 && documents.isEmpty && run.system.instances.length === 0) throw nothing(options);
       judgeAll(run);
-      return summarise(run, known, (performance.now() - startedAt) / 1000);
+      return summarise(run, { path: statePath, known }, (performance.now() - startedAt) / 1000);
     } finally {
       run.system.book.wipe();
     }

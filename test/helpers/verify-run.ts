@@ -57,9 +57,13 @@ export interface RunResult {
 /** `secrets`: S_chain by chain id, base64url; undefined: without keys. */
 export async function runVerify(
   documents: readonly TextDocument[],
-  options: Partial<VerifyOptions> & { secrets?: Record<string, string> | undefined; live?: boolean },
+  options: Partial<VerifyOptions> & {
+    secrets?: Record<string, string> | undefined;
+    live?: boolean;
+    statePath?: string;
+  },
 ): Promise<RunResult> {
-  const { secrets, live, ...rest } = options;
+  const { secrets, live, statePath, ...rest } = options;
   const findings: Finding[] = [];
   const summary = await verify({
     source: new MemorySource(documents, live ?? false),
@@ -72,7 +76,8 @@ export async function runVerify(
         : (chain) => (secrets[chain] === undefined ? undefined : Buffer.from(secrets[chain], 'base64url')),
     operatorKeys: [],
     selection: {},
-    statePath: undefined,
+    stateFile: () => statePath,
+    remarks: [],
     anchors: [],
     placePatterns: [],
     pipelinePaths: [],

@@ -115,7 +115,8 @@ export class NdjsonSource implements Source {
   }
 
   #grow(kept: number): void {
-    if (kept >= lineBytesMax) throw new LogsealError('USAGE', `${this.#path} has a line of more than ${lineBytesMax} bytes`);
+    if (kept >= lineBytesMax)
+      throw new LogsealError('USAGE', `${this.#path} has a line of more than ${lineBytesMax} bytes`);
     const grown = Buffer.allocUnsafe(this.#buffer.length * 2);
     this.#buffer.copy(grown, 0, 0, kept);
     this.#buffer = grown;
@@ -125,7 +126,8 @@ export class NdjsonSource implements Source {
     const document = this.#parsePlain(line);
     if (document !== undefined) return { kind: 'document', document };
     const parsed = parseAny(line);
-    if (parsed === undefined) throw new LogsealError('USAGE', `${this.#path}: line ${number} is not a line of an export`);
+    if (parsed === undefined)
+      throw new LogsealError('USAGE', `${this.#path}: line ${number} is not a line of an export`);
     return parsed;
   }
 

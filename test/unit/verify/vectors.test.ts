@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { publicKeyFrom, runVerify } from '../../helpers/verify-run.ts';
 import type { TextDocument } from '../../helpers/verify-run.ts';
+import { publicKeyFrom, runVerify } from '../../helpers/verify-run.ts';
 
 const { log } = JSON.parse(readFileSync(new URL('../../vectors/vectors.json', import.meta.url), 'utf8'));
 
@@ -30,10 +30,7 @@ t.test('the log of the vectors gives what it is said to give, with the key', asy
 t.test('the log of the vectors gives the same without the key', async (t) => {
   const { findings, summary } = await runVerify(documents, { ...byKey, secrets: undefined });
   const { exit, records, ...counts } = log.expected;
-  t.same(
-    findings.map(({ verdict, seq, detail }) => [verdict, seq, detail]).slice(1),
-    [],
-  );
+  t.same(findings.map(({ verdict, seq, detail }) => [verdict, seq, detail]).slice(1), []);
   t.equal(summary.exit, exit);
   t.equal(summary.records, records);
   t.match(summary.counts, counts);
