@@ -5,7 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export type RequestKind = 'bulk' | 'document' | 'passthrough' | 'refused';
-export type ItemRefusal = 'malformed' | 'reserved_name' | 'update_delete' | 'too_large' | 'id' | 'other';
+type ItemRefusal = 'malformed' | 'reserved_name' | 'update_delete' | 'too_large' | 'id' | 'other';
 
 export interface Metrics {
   /** Requests by kind and class of status, `2xx`. */
