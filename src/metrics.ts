@@ -5,7 +5,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export type RequestKind = 'bulk' | 'document' | 'passthrough' | 'refused';
-type ItemRefusal = 'malformed' | 'reserved_name' | 'update_delete' | 'too_large' | 'id' | 'other';
 
 export interface Metrics {
   /** Requests by kind and class of status, `2xx`. */
