@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { projectDir } from '../helpers/cache.ts';
+import { startChild } from '../helpers/child.ts';
 import { run } from '../helpers/command.ts';
+import { freePort } from '../helpers/proxy.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'logseal-package-'));
 t.teardown(() => rmSync(home, { recursive: true }));
@@ -44,4 +46,26 @@ t.test('the command runs, says its version, and refuses what it does not know wi
   t.equal(await run(process.execPath, [logseal, '--version'], { cwd: home, env }), `${manifest.version}\n`);
   const refused = await run(process.execPath, [logseal, 'nonsense'], { cwd: home, env }).catch((error) => error);
   t.equal(refused.exitCode, 3);
+});
+
+t.test('the proxy runs from it, threads and all, and ends with 0 at SIGTERM', async (t) => {
+  const port = await freePort();
+  const proxy = await startChild({
+    command: process.execPath,
+    args: [join(installed, 'dist', 'src', 'main.js')],
+    env: {
+      ...env,
+      LOGSEAL_DATA_DIR: join(home, 'data'),
+      LOGSEAL_LISTEN: `127.0.0.1:${port}`,
+      LOGSEAL_ADMIN_LISTEN: `127.0.0.1:${await freePort()}`,
+    },
+    ready: /proxy-ready/,
+  });
+  const answer = await fetch(`http://127.0.0.1:${port}/_bulk`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson' },
+    body: '{"create":{"_index":"logs"}}\n{"message":"hello"}\n',
+  });
+  t.match(await answer.json(), { errors: false, items: [{ create: { status: 201 } }] });
+  t.equal(await proxy.stop(), 0);
 });
