@@ -6,7 +6,7 @@ import { additiveMapping, signatureFieldState } from './signature-mapping.ts';
 import type { RawNeed } from './source-rule.ts';
 import { sourceRule } from './source-rule.ts';
 import { matchesPattern } from './template-pattern.ts';
-import type { ConcreteIndex, ResolvedTopology } from './topology.ts';
+import type { ConcreteIndex, Topology } from './topology.ts';
 import { isPlainName, resolveTopology } from './topology.ts';
 
 export interface DestinationInfo {
@@ -83,9 +83,9 @@ export class DestinationBook {
   }
 
   async #ask(dest: string): Promise<DestinationInfo> {
-    const topology = await resolveTopology(this.#options.asker, dest, true);
+    const topology = await resolveTopology(this.#options.asker, dest);
     const { settings, mappings, doubt } =
-      topology.kind === 'missing' ? await this.#fromTemplates(dest) : fromIndices(topology);
+      topology.kind === 'missing' ? await this.#fromTemplates(dest) : await this.#fromIndices(topology);
     const rule = sourceRule(settings, mappings);
     const { writeIndex } = topology;
     return {
@@ -113,6 +113,19 @@ export class DestinationBook {
     return count;
   }
 
+  /** What the write index is; of an alias without one, all that stand behind it, as far as a path can hold them. */
+  async #fromIndices({ writeIndex, indices }: Topology): Promise<Blueprint> {
+    const names = writeIndex === undefined ? indices.slice(0, 40).map(({ name }) => name) : [writeIndex];
+    const path = `/${names.map(encodeURIComponent).join(',')}?flat_settings=true&expand_wildcards=all`;
+    // Not `ignore_unavailable`: that leaves closed indices out, as if they did not exist.
+    const described = names.length === 0 ? {} : await askFor(this.#options.asker, 'GET', path);
+    return {
+      settings: Object.assign({}, ...names.map((name) => objectAt(described, name, 'settings') ?? {})),
+      mappings: names.map((name) => objectAt(described, name, 'mappings') ?? {}),
+      doubt: writeIndex === undefined ? 'no write index is known' : undefined,
+    };
+  }
+
   /** What the index would be, were it made now. */
   async #fromTemplates(dest: string): Promise<Blueprint> {
     if (!isPlainName(dest)) return { settings: {}, mappings: [], doubt: 'a name that no index can have' };
@@ -138,15 +151,6 @@ interface Blueprint {
   mappings: JsonObject[];
   /** Why `raw` is written whatever these say. */
   doubt: string | undefined;
-}
-
-function fromIndices({ described, writeIndex, indices }: ResolvedTopology): Blueprint {
-  const names = writeIndex === undefined ? indices.map(({ name }) => name) : [writeIndex];
-  return {
-    settings: Object.assign({}, ...names.map((name) => objectAt(described, name, 'settings') ?? {})),
-    mappings: names.map((name) => objectAt(described, name, 'mappings') ?? {}),
-    doubt: writeIndex === undefined ? 'no write index is known' : undefined,
-  };
 }
 
 function embeddedInfo(name: string): DestinationInfo {

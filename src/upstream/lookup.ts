@@ -74,7 +74,7 @@ export class Lookup {
       }
       let topology = topologies.get(dest);
       if (topology === undefined) {
-        topology = await resolveTopology(this.#options.asker, dest, false);
+        topology = await resolveTopology(this.#options.asker, dest);
         topologies.set(dest, topology);
       }
       const since = writeIndicesSince(topology, record.timeMs, this.#options.clockSlackMs ?? 3_600_000);

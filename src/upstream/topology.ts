@@ -4,7 +4,7 @@
  */
 
 import type { Asker, JsonObject } from './ask.ts';
-import { askFor, askOptional, isObject, objectAt, objectsAt, textAt, textsAt } from './ask.ts';
+import { askFor, askOptional, objectAt, objectsAt, textAt, textsAt } from './ask.ts';
 
 export interface ConcreteIndex {
   name: string;
@@ -22,12 +22,7 @@ export interface Topology {
   writeIndex: string | undefined;
 }
 
-export interface ResolvedTopology extends Topology {
-  /** By index name: aliases of an alias, flat settings (the creation date at least), mappings where asked for. */
-  described: JsonObject;
-}
-
-const missing: ResolvedTopology = { kind: 'missing', indices: [], writeIndex: undefined, described: {} };
+const missing: Topology = { kind: 'missing', indices: [], writeIndex: undefined };
 
 /** True for a name that can be one index, alias or data stream: no pattern, no list, no date math. */
 export function isPlainName(name: string): boolean {
@@ -35,19 +30,19 @@ export function isPlainName(name: string): boolean {
 }
 
 /** Throws UPSTREAM_* as `askFor`. */
-export async function resolveTopology(asker: Asker, name: string, withMappings: boolean): Promise<ResolvedTopology> {
+export async function resolveTopology(asker: Asker, name: string): Promise<Topology> {
   if (!isPlainName(name)) return missing;
   const resolved = await askOptional(asker, 'GET', `/_resolve/index/${encodeURIComponent(name)}?expand_wildcards=all`);
   const stream = objectsAt(resolved, 'data_streams').find((one) => textAt(one, 'name') === name);
-  if (stream !== undefined)
-    return describeIndices(asker, 'data-stream', name, textsAt(stream, 'backing_indices'), withMappings);
-  const alias = objectsAt(resolved, 'aliases').find((one) => textAt(one, 'name') === name);
-  if (alias !== undefined) {
-    const names = await concreteNames(asker, textsAt(alias, 'indices'));
-    return describeIndices(asker, 'alias', name, names, withMappings);
+  if (stream !== undefined) {
+    const indices = await datedIndices(asker, textsAt(stream, 'backing_indices'));
+    return { kind: 'data-stream', indices, writeIndex: indices.at(-1)?.name };
   }
+  const alias = objectsAt(resolved, 'aliases').find((one) => textAt(one, 'name') === name);
+  if (alias !== undefined) return resolveAlias(asker, name, textsAt(alias, 'indices'));
   const index = objectsAt(resolved, 'indices').find((one) => textAt(one, 'name') === name);
-  return index === undefined ? missing : describeIndices(asker, 'index', name, [name], withMappings);
+  if (index === undefined) return missing;
+  return { kind: 'index', indices: [{ name, createdMs: 0, aliasRouting: undefined }], writeIndex: name };
 }
 
 /** Those that can have been the write index at or after `sinceMs`. `slackMs` covers clocks that differ. */
@@ -59,56 +54,49 @@ export function writeIndicesSince(topology: Topology, sinceMs: number, slackMs: 
   });
 }
 
-/** An alias may name data streams; their backing indices are what holds documents. */
-async function concreteNames(asker: Asker, names: readonly string[]): Promise<string[]> {
-  if (names.length === 0) return [];
-  const path = `/_resolve/index/${names.map(encodeURIComponent).join(',')}?expand_wildcards=all`;
+/** An alias may name data streams; their backing indices are what holds documents, the newest of them takes new ones. */
+async function resolveAlias(asker: Asker, alias: string, named: readonly string[]): Promise<Topology> {
+  if (named.length === 0) return { kind: 'alias', indices: [], writeIndex: undefined };
+  const path = `/_resolve/index/${named.map(encodeURIComponent).join(',')}?expand_wildcards=all`;
   const streams = objectsAt(await askFor(asker, 'GET', path), 'data_streams');
-  return names.flatMap((name) => {
+  const flags = await askByIndex(asker, named, '/_alias', 'ignore_unavailable=true&expand_wildcards=all');
+  const flag = (name: string) => objectAt(flags, name, 'aliases', alias);
+  const backing = (name: string) => {
     const stream = streams.find((one) => textAt(one, 'name') === name);
     return stream === undefined ? [name] : textsAt(stream, 'backing_indices');
-  });
+  };
+  const indices = named.flatMap((name) =>
+    backing(name).map((index) => ({ name: index, createdMs: 0, aliasRouting: textAt(flag(name), 'index_routing') })),
+  );
+  // The one that is flagged; else the only one, unless it is flagged as not.
+  const flagged = named.filter((name) => flag(name)?.is_write_index === true);
+  const [only] = named.length === 1 ? named.filter((name) => flag(name)?.is_write_index !== false) : [];
+  const writer = flagged.length === 1 ? flagged[0] : only;
+  return { kind: 'alias', indices, writeIndex: writer === undefined ? undefined : backing(writer).at(-1) };
 }
 
-async function describeIndices(
-  asker: Asker,
-  kind: Topology['kind'],
-  dest: string,
-  names: readonly string[],
-  withMappings: boolean,
-): Promise<ResolvedTopology> {
-  const described: Record<string, JsonObject> = {};
-  const ends = withMappings ? [''] : ['/_settings/index.creation_date', ...(kind === 'alias' ? ['/_alias'] : [])];
-  // Thousands of backing indices would make a path that no server takes.
+/** Those of the names that exist, closed ones included, with the time they were made. */
+async function datedIndices(asker: Asker, names: readonly string[]): Promise<ConcreteIndex[]> {
+  const query = 'flat_settings=true&ignore_unavailable=true&expand_wildcards=all';
+  const found = await askByIndex(asker, names, '/_settings/index.creation_date', query);
+  return names
+    .filter((name) => objectAt(found, name) !== undefined)
+    .map((name) => ({
+      name,
+      createdMs: Number(textAt(objectAt(found, name, 'settings'), 'index.creation_date') ?? 0),
+      aliasRouting: undefined,
+    }));
+}
+
+/** Thousands of backing indices would make a path that no server takes. */
+async function askByIndex(asker: Asker, names: readonly string[], end: string, query: string): Promise<JsonObject> {
+  const all: Record<string, unknown> = {};
   for (let at = 0; at < names.length; at += 40) {
     const part = names
       .slice(at, at + 40)
       .map(encodeURIComponent)
       .join(',');
-    for (const end of ends) {
-      const query = `expand_wildcards=all&ignore_unavailable=true${end === '/_alias' ? '' : '&flat_settings=true'}`;
-      const answer = await askFor(asker, 'GET', `/${part}${end}?${query}`);
-      for (const [name, parts] of Object.entries(answer)) {
-        if (isObject(parts)) described[name] = { ...described[name], ...parts };
-      }
-    }
+    Object.assign(all, await askFor(asker, 'GET', `/${part}${end}?${query}`));
   }
-  const indices = names
-    .filter((name) => objectAt(described, name) !== undefined)
-    .map((name) => ({
-      name,
-      createdMs: Number(textAt(objectAt(described, name, 'settings'), 'index.creation_date') ?? 0),
-      aliasRouting: kind === 'alias' ? textAt(objectAt(described, name, 'aliases', dest), 'index_routing') : undefined,
-    }));
-  const writeIndex = kind === 'alias' ? aliasWriteIndex(dest, indices, described) : indices.at(-1)?.name;
-  return { kind, indices, writeIndex, described };
-}
-
-/** The one that is flagged; else the only one, unless it is flagged as not. An alias of one data stream writes to its newest. */
-function aliasWriteIndex(alias: string, indices: readonly ConcreteIndex[], described: JsonObject): string | undefined {
-  const flagOf = (name: string) => objectAt(described, name, 'aliases', alias)?.is_write_index;
-  const flagged = indices.filter(({ name }) => flagOf(name) === true);
-  if (flagged.length === 1) return flagged[0]?.name;
-  const [only] = indices;
-  return indices.length === 1 && only !== undefined && flagOf(only.name) !== false ? only.name : undefined;
+  return all;
 }

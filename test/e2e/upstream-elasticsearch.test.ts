@@ -347,6 +347,17 @@ t.test(
   },
 );
 
+t.test('a closed index behind an alias is neither left out of a lookup nor taken for an empty one', real, async (t) => {
+  for (const index of ['shut-1', 'shut-2']) await must('PUT', `/${index}`);
+  const add = (index: string) => ({ add: { index, alias: 'shut', is_write_index: index === 'shut-2' } });
+  await must('POST', '/_aliases', { actions: [add('shut-1'), add('shut-2')] });
+  await must('POST', '/shut-1/_close');
+  const wanted = { dest: 'shut', id: '1', routing: undefined, timeMs: 0 };
+  await t.rejects(upstream.find([wanted]), { code: 'UPSTREAM_DENIED', details: { index: 'shut-1' } });
+  t.match(await upstream.describe('shut'), { writeIndex: 'shut-2', indices: [{ name: 'shut-1' }, { name: 'shut-2' }] });
+  await t.rejects(upstream.describe('shut-1'), { code: 'UPSTREAM_DENIED', message: /index_closed_exception/ });
+});
+
 t.test('documents from before are counted once, ours are not among them', real, async (t) => {
   await upstream.send([create('older', '1', '{"a":1}'), create('older', '2', '{"a":2}')], { count: 2 });
   t.equal((await upstream.describe('older')).documents, 2);
