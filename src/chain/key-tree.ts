@@ -9,7 +9,7 @@
  */
 import { LogsealError } from '../errors.ts';
 import type { Suite } from './suite.ts';
-import { digest, mac } from './suite.ts';
+import { mac, secretDigest } from './suite.ts';
 
 /** Depth of the leaves. */
 export const treeDepth = 32;
@@ -44,7 +44,7 @@ export interface KeyState {
 
 /** The chain's id: 16 bytes, derived from its secret, so that a wrong key is recognised. */
 export function chainIdOf(suite: Suite, secret: Buffer): Buffer {
-  return Buffer.from(digest(suite, chainLabel, secret).subarray(0, chainIdBytes));
+  return Buffer.from(secretDigest(suite, chainLabel, secret).subarray(0, chainIdBytes));
 }
 
 /** The child of a node: `bit` 0 left, 1 right. */

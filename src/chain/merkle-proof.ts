@@ -4,6 +4,7 @@
  */
 import { nodeHash, rootOf } from './merkle.ts';
 import type { Suite } from './suite.ts';
+import { hashBytes } from './suite.ts';
 
 export interface InclusionClaim {
   readonly index: number;
@@ -59,7 +60,7 @@ function splitOf(size: number): number {
 
 export function verifyInclusion(suite: Suite, claim: InclusionClaim): boolean {
   const { index, size, leaf, root, proof } = claim;
-  if (!isSize(index) || !isSize(size) || index >= size) return false;
+  if (!isSize(index) || !isSize(size) || index >= size || !areHashes([leaf, root, ...proof])) return false;
   let fn = index;
   let sn = size - 1;
   let result = leaf;
@@ -82,7 +83,7 @@ export function verifyInclusion(suite: Suite, claim: InclusionClaim): boolean {
 
 export function verifyConsistency(suite: Suite, claim: ConsistencyClaim): boolean {
   const { from, to, fromRoot, toRoot, proof } = claim;
-  if (!isSize(from) || !isSize(to) || from > to) return false;
+  if (!isSize(from) || !isSize(to) || from > to || !areHashes([fromRoot, toRoot, ...proof])) return false;
   if (from === to) return proof.length === 0 && fromRoot.equals(toRoot);
   if (from === 0) return proof.length === 0 && fromRoot.equals(rootOf(suite, []));
   const path = isPowerOfTwo(from) ? [fromRoot, ...proof] : [...proof];
@@ -116,6 +117,10 @@ export function verifyConsistency(suite: Suite, claim: ConsistencyClaim): boolea
 
 function isSize(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
+}
+
+function areHashes(values: readonly Buffer[]): boolean {
+  return values.every((value) => value.length === hashBytes);
 }
 
 function isPowerOfTwo(value: number): boolean {

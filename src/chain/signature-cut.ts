@@ -28,7 +28,7 @@ export function spliceSignatureField(content: Buffer, field: Buffer): Buffer {
  * Undefined if there is none.
  */
 export function cutSignatureField(source: Buffer): SignatureCut | undefined {
-  const first = startsWithOpening(source) ? openingMember(source) : findMember(source, skipBlanks(source, 0) + 1);
+  const first = startsWithOpening(source) ? openingMember(source) : firstMember(source);
   if (first === undefined) return undefined;
   const field = source.subarray(first.valueStart, first.valueEnd);
   const twice = source[first.next] === 0x2c && findMember(source, first.next + 1) !== undefined;
@@ -51,6 +51,11 @@ function startsWithOpening(source: Buffer): boolean {
 
 function openingMember(source: Buffer): Member {
   return memberAt(source, 1, opening.length);
+}
+
+function firstMember(source: Buffer): Member | undefined {
+  const brace = skipBlanks(source, 0);
+  return source[brace] === 0x7b ? findMember(source, brace + 1) : undefined;
 }
 
 function memberAt(source: Buffer, start: number, afterColon: number): Member {

@@ -124,7 +124,7 @@ export class FieldParser {
     let value = 0;
     let at = start;
     for (let c = bytes[at] ?? 0; c >= 0x30 && c <= 0x39 && at - start < 17; c = bytes[at] ?? 0) {
-      value = value * 10 + c - 0x30;
+      value = value * 10 + (c - 0x30);
       at++;
     }
     if (at === start || (bytes[start] === 0x30 && at > start + 1)) return this.#wrong(`${name} is no plain integer`);

@@ -43,9 +43,13 @@ export function suiteByName(name: string): Suite | undefined {
   return suites.find((suite) => letters(suite.name) === letters(name));
 }
 
-/** H over the parts, one after the other: 32 bytes. */
+/** H over the parts, one after the other: 32 bytes. Not for secrets: what it joins is not overwritten. */
 export function digest(suite: Suite, ...parts: readonly Buffer[]): Buffer {
-  if (parts.length === 1) return hash(suite.algorithm, parts[0] as Buffer, 'buffer');
+  return hash(suite.algorithm, parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts), 'buffer');
+}
+
+/** The same over parts of which some are secret. */
+export function secretDigest(suite: Suite, ...parts: readonly Buffer[]): Buffer {
   const message = join(0, parts);
   const result = hash(suite.algorithm, message, 'buffer');
   message.fill(0);
