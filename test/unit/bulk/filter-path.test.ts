@@ -64,6 +64,7 @@ t.test('a dot in a name is escaped, empty objects go', async (t) => {
 });
 
 t.test('a filter of any length is answered in bounded time', async (t) => {
-  const hostile = present(parseFilterPath(`${'**.'.repeat(5000)}x,${'a*'.repeat(2000)},${'b,'.repeat(5000)}`));
+  const patterns = Array.from({ length: 500 }, (_, i) => `${'**.*.'.repeat(500)}x${i}`);
+  const hostile = present(parseFilterPath([...patterns, 'e*'.repeat(2000)].join(',')));
   t.same(filterValue(answer, hostile), undefined);
 });
