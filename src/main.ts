@@ -31,9 +31,9 @@ async function run(): Promise<void> {
       version: packageFile.version,
       fatal: (error) => die(events, error),
     });
+    endOnSignal(proxy, events);
     events.event('proxy-ready', { listen: proxy.listen, admin: proxy.adminListen });
     process.stderr.write(welcome(proxy, config.elasticsearch.url.length === 0, config.dataDir));
-    endOnSignal(proxy, events);
   } catch (error) {
     if (log !== undefined) log.event('proxy-failed', { error });
     else process.stderr.write(`logseal: ${error instanceof Error ? error.message : String(error)}\n`);

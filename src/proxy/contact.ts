@@ -30,7 +30,7 @@ export class Contact {
   #attached: { signing: Signing; delivery: RemoteDelivery; vkey: string } | undefined;
   #timer: Timer | undefined;
   #stopped = false;
-  #delivering = false;
+  #unavailable = false;
   #changed = false;
   /** Why nothing is delivered, in a sentence; undefined while it is. */
   problem: string | undefined = 'the search engine has not answered yet';
@@ -68,16 +68,17 @@ export class Contact {
         return;
       }
       if (delayMs === retryMsMin) this.#options.options.log.event('upstream-unreachable', { error });
+      this.#unavailable = true;
       this.problem = `the search engine does not answer: ${error.message}`;
       this.#timer = systemClock.after(delayMs, () => this.begin(Math.min(delayMs * 2, retryMsMax)));
     });
   }
 
-  /** Resolves when it makes no sense to wait for delivery: it has not begun, or the search engine is away. */
+  /** Resolves when it makes no sense to wait for delivery: the search engine is away, or must not be sent anything. */
   async away(): Promise<void> {
     for (;;) {
       const { delivery } = this.#attached ?? {};
-      if (!this.#delivering || delivery?.stats?.unreachable !== undefined) return;
+      if (this.#unavailable || delivery?.stats?.unreachable !== undefined) return;
       await new Promise<void>((resolve) => systemClock.after(retryMsMin, resolve));
       if (this.#stopped) return;
     }
@@ -102,12 +103,13 @@ export class Contact {
       this.problem =
         `ROLLED-BACK: the search engine knows a log of ${published} seals, this data directory had ${signing.sizeAtStart} ` +
         'at its start. An old copy was put back; nothing is delivered until an operator rotates the chains';
+      this.#unavailable = true;
       options.log.event('chain-rolled-back', { instance: instance.origin, published, own: signing.sizeAtStart });
       return;
     }
     if (this.#stopped) return;
     await delivery.start();
-    this.#delivering = true;
+    this.#unavailable = false;
     this.problem = undefined;
     options.log.event('delivery-started');
   }
