@@ -100,6 +100,13 @@ export class EntryTable {
     return this.#part(row, entryAt.leaf, 32);
   }
 
+  /** Whether one row was signed as the successor of the other. */
+  follows(row: number, before: number): boolean {
+    const a = row * entryBytes + entryAt.prev;
+    const b = before * entryBytes + entryAt.tag;
+    return this.bytes.compare(this.bytes, b, b + 16, a, a + 16) === 0;
+  }
+
   /** Whether two rows are the same record: same leaf, so same header and tag. */
   same(row: number, other: number): boolean {
     const a = row * entryBytes + entryAt.leaf;

@@ -23,7 +23,21 @@ const magic = Buffer.from('LSP1');
 const fieldStart = Buffer.from('{"logseal":{');
 const text16Max = 65_535;
 const u32Max = 0xffff_ffff;
-const requiredMembers = ['v', 'suite', 'chain', 'epoch', 'index', 'seq', 'time', 'dest', 'prev', 'tag'] as const;
+const requiredMembers: readonly string[] = [
+  'v',
+  'suite',
+  'chain',
+  'epoch',
+  'index',
+  'seq',
+  'time',
+  'dest',
+  'prev',
+  'tag',
+];
+
+const requiredBits = fieldNames.reduce((bits, name, code) => (isRequired(name) ? bits | (1 << code) : bits), 0);
+const longestName = fieldNames.reduce((most, name) => Math.max(most, name.length), 0);
 
 export class FieldReader {
   /** Header bytes from `headerOffset`; the room before is for an HMAC pad, C is not filled in. */
@@ -57,7 +71,8 @@ export class FieldReader {
   /** Why the last read was not `read`. Never holds a value of the document. */
   reason = '';
 
-  readonly #seen: Uint8Array = new Uint8Array(fieldNames.length);
+  /** A bit for each of `fieldNames`. */
+  #seen = 0;
   #version = 0;
   #idText: Buffer | undefined;
   #destText: Buffer = Buffer.alloc(0);
@@ -69,7 +84,7 @@ export class FieldReader {
   read(source: Buffer): ReadOutcome {
     this.reason = '';
     let at: number;
-    if (source.length > fieldStart.length && startsWith(source, fieldStart)) {
+    if (source.length > fieldStart.length && hasAt(source, 0, fieldStart)) {
       this.spliced = true;
       at = fieldStart.length;
     } else {
@@ -113,7 +128,7 @@ export class FieldReader {
   }
 
   #readMembers(source: Buffer, from: number): number {
-    this.#seen.fill(0);
+    this.#seen = 0;
     this.type = 0;
     this.flags = 0;
     this.hasSalt = false;
@@ -125,11 +140,11 @@ export class FieldReader {
     if (source[at] === 0x7d) return at + 1;
     for (;;) {
       if (source[at] !== 0x22) return this.#fail('a member of the signature field has no name');
-      const nameEnd = source.indexOf(0x22, at + 1);
+      const nameEnd = quoteWithin(source, at + 1, longestName);
       const code = nameEnd < 0 ? -1 : compareName(source, at + 1, nameEnd);
       if (code < 0) return this.#fail('the signature field has an unknown member');
-      if (this.#seen[code] === 1) return this.#fail('the signature field has a member twice');
-      this.#seen[code] = 1;
+      if ((this.#seen & (1 << code)) !== 0) return this.#fail('the signature field has a member twice');
+      this.#seen |= 1 << code;
       at = skipBlanks(source, nameEnd + 1);
       if (source[at] !== 0x3a) return this.#fail('the signature field is not JSON');
       at = this.#readValue(source, code, skipBlanks(source, at + 1));
@@ -165,6 +180,11 @@ export class FieldReader {
 
   #readText(source: Buffer, code: number, at: number): number {
     const name = fieldNames[code];
+    if (name === 'dest') {
+      const end = at + 1 + this.#destText.length;
+      if (end > at + 1 && source[at] === 0x22 && source[end] === 0x22 && hasAt(source, at + 1, this.#destText))
+        return end + 1;
+    }
     if (name === 'digests') return source[at] === 0x7b ? skipValue(source, at, 4) : -1;
     if (source[at] !== 0x22) return -1;
     const end = skipString(source, at);
@@ -176,17 +196,16 @@ export class FieldReader {
     }
     const text = textBytes(source, at, end);
     if (text === undefined || text.length === 0 || text.length > text16Max) return -1;
-    if (name === 'dest') this.#destText = text;
+    if (name === 'dest') this.#destText = Buffer.from(text);
     else this.#idText = text;
     return end;
   }
 
   #checkMembers(): boolean {
-    for (const [code, name] of fieldNames.entries()) {
-      if (this.#seen[code] !== 1 && (requiredMembers as readonly string[]).includes(name)) {
-        this.reason = `the signature field lacks ${name}`;
-        return false;
-      }
+    if ((this.#seen & requiredBits) !== requiredBits) {
+      const missing = fieldNames.filter((name, code) => isRequired(name) && (this.#seen & (1 << code)) === 0);
+      this.reason = `the signature field lacks ${missing.join(', ')}`;
+      return false;
     }
     const given = this.#idText !== undefined;
     if (this.flags > 1 || this.type > 1 || (this.flags === 1) !== given) {
@@ -288,7 +307,17 @@ function textBytes(source: Buffer, at: number, end: number): Buffer | undefined 
   return typeof text === 'string' && text.isWellFormed() ? Buffer.from(text) : undefined;
 }
 
-function startsWith(source: Buffer, start: Buffer): boolean {
-  for (let at = 0; at < start.length; at++) if (source[at] !== start[at]) return false;
+function isRequired(name: string): boolean {
+  return requiredMembers.includes(name);
+}
+
+/** Offset of the quote that ends a short name, or -1. */
+function quoteWithin(source: Buffer, start: number, length: number): number {
+  for (let at = start; at <= start + length; at++) if (source[at] === 0x22) return at;
+  return -1;
+}
+
+function hasAt(source: Buffer, at: number, text: Buffer): boolean {
+  for (let n = 0; n < text.length; n++) if (source[at + n] !== text[n]) return false;
   return true;
 }

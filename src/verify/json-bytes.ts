@@ -99,6 +99,44 @@ export function skipValue(bytes: Buffer, from: number, depth: number = depthMax)
 }
 
 /**
+ * End of an object or array by counting its brackets, for text whose JSON is judged elsewhere: a byte costs a nanosecond.
+ * -1 if it does not end.
+ */
+export function bracketEnd(bytes: Buffer, from: number): number {
+  let depth = 0;
+  for (let at = from; at < bytes.length; at++) {
+    const kind = structure[bytes[at] ?? 0];
+    if (kind === 0) continue;
+    if (kind === 3) {
+      at = plainStringEnd(bytes, at);
+      if (at < 0) return -1;
+    } else {
+      depth += kind === 1 ? 1 : -1;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return -1;
+}
+
+/** Offset of the quote that ends a string. */
+function plainStringEnd(bytes: Buffer, from: number): number {
+  for (let at = from + 1; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === 0x22) return at;
+    if (byte === 0x5c) at += 1;
+  }
+  return -1;
+}
+
+/** 1 opens, 2 closes, 3 is a quote. */
+const structure = new Uint8Array(256);
+structure[0x7b] = 1;
+structure[0x5b] = 1;
+structure[0x7d] = 2;
+structure[0x5d] = 2;
+structure[0x22] = 3;
+
+/**
  * Offset of the value of the one top-level member `name`; -1 if there is none, -2 if the document is not one object or
  * has the member twice.
  */

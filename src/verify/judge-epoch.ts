@@ -170,12 +170,15 @@ function links(judge: EpochJudge, sealed: SealedEpoch, held: HeldPlaces): void {
   for (const row of held.rows) {
     const index = table.word(row, 'index');
     const consecutive = before >= 0 && table.word(before, 'index') === index - 1;
-    const expected = index === 0 ? sealed.linkBefore : consecutive ? table.tag(before) : undefined;
+    const linked =
+      index === 0
+        ? sealed.linkBefore === undefined || table.prev(row).equals(sealed.linkBefore)
+        : !consecutive || table.follows(row, before);
     const seq = table.number(row, 'seq');
     if (seq !== sealed.first + index) {
       const detail = `Its seq is ${seq}; as number ${index} of an epoch that begins at ${sealed.first} it should be ${sealed.first + index}.`;
       context.tally.find(findingAt(context, chain, table, row, 'REORDERED', detail));
-    } else if (expected !== undefined && !table.prev(row).equals(expected)) {
+    } else if (!linked) {
       const detail = 'It was signed as the successor of another record than the one that stands before it.';
       context.tally.find(findingAt(context, chain, table, row, 'REORDERED', detail));
     }

@@ -85,8 +85,13 @@ function selectionSentences({ index, chain, from, to }: Selection): string[] {
     : [`only ${choices.join(', ')} was read: whether records are missing was not judged`];
 }
 
-function logSentences({ system }: Run, remembered: boolean): string[] {
+function logSentences({ system, facts }: Run, remembered: boolean): string[] {
   const sentences: string[] = [];
+  if (facts.uncheckedActs > 0) {
+    sentences.push(
+      `no --operator-key was given: the signatures of ${facts.uncheckedActs} operators' acts were not checked`,
+    );
+  }
   for (const { number, origin, pinned } of system.instances) {
     const log = system.logs[number];
     if (pinned) {

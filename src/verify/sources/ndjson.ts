@@ -7,7 +7,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { LogsealError } from '../../errors.ts';
-import { findMember, skipString, skipValue } from '../json-bytes.ts';
+import { bracketEnd, findMember, skipString, skipValue } from '../json-bytes.ts';
 import type { IndexDescription, Source, SourceDocument } from '../source.ts';
 import { systemIndices } from '../source.ts';
 
@@ -15,6 +15,7 @@ const blockBytes = 1024 * 1024;
 const lineBytesMax = 128 * 1024 * 1024;
 const indexPrefix = Buffer.from('{"_index":"');
 const idPrefix = Buffer.from('","_id":"');
+const systemPrefix = Buffer.from('logseal-');
 const sourcePrefix = Buffer.from('","_source":');
 
 const systemNames: ReadonlySet<string> = new Set([
@@ -22,6 +23,11 @@ const systemNames: ReadonlySet<string> = new Set([
   systemIndices.seals,
   systemIndices.control,
 ]);
+
+interface NumberedLine {
+  bytes: Buffer;
+  number: number;
+}
 
 type Line = { kind: 'document'; document: SourceDocument } | { kind: 'mappings'; index: string; mappings: unknown };
 
@@ -53,22 +59,23 @@ export class NdjsonSource implements Source {
 
   async indices(): Promise<IndexDescription[]> {
     const described: IndexDescription[] = [];
-    for await (const lines of this.#lines()) {
-      for (const line of lines) {
-        if (line.kind !== 'mappings') continue;
-        described.push({ name: line.index, mappings: line.mappings, sourceMode: 'unknown', filteredAliases: [] });
+    for await (const { lines } of this.#blocks(isMappings)) {
+      for (const { bytes } of lines) {
+        const parsed = parseAny(bytes);
+        if (parsed?.kind !== 'mappings') continue;
+        described.push({ name: parsed.index, mappings: parsed.mappings, sourceMode: 'unknown', filteredAliases: [] });
       }
     }
     return described;
   }
 
   async *system(): AsyncIterable<SourceDocument[]> {
-    yield* this.#documents((index) => systemNames.has(index));
+    yield* this.#documents(mayBeSystem, (index) => systemNames.has(index));
   }
 
   async *records(): AsyncIterable<SourceDocument[]> {
     const wanted = this.#index;
-    yield* this.#documents((index) => !systemNames.has(index) && (wanted === undefined || index === wanted));
+    yield* this.#documents(always, (index) => !systemNames.has(index) && (wanted === undefined || index === wanted));
   }
 
   async close(): Promise<void> {
@@ -76,18 +83,24 @@ export class NdjsonSource implements Source {
     this.#file = undefined;
   }
 
-  async *#documents(isWanted: (index: string) => boolean): AsyncIterable<SourceDocument[]> {
-    for await (const lines of this.#lines()) {
+  async *#documents(
+    mayMatter: (block: Buffer, start: number, end: number) => boolean,
+    isWanted: (index: string) => boolean,
+  ): AsyncIterable<SourceDocument[]> {
+    for await (const { lines } of this.#blocks(mayMatter)) {
       const documents: SourceDocument[] = [];
       for (const line of lines) {
-        if (line.kind === 'document' && isWanted(line.document.index)) documents.push(line.document);
+        const document = this.#parse(line);
+        if (document !== undefined && isWanted(document.index)) documents.push(document);
       }
       if (documents.length > 0) yield documents;
     }
   }
 
-  /** All whole lines that lie in the buffer at a time. */
-  async *#lines(): AsyncIterable<Line[]> {
+  /** All whole lines that lie in the buffer at a time, as far as they may matter. */
+  async *#blocks(
+    mayMatter: (block: Buffer, start: number, end: number) => boolean,
+  ): AsyncIterable<{ lines: NumberedLine[] }> {
     const file = this.#file;
     if (file === undefined) throw new LogsealError('USAGE', `${this.#path}: the export is not open`);
     let kept = 0;
@@ -95,21 +108,22 @@ export class NdjsonSource implements Source {
     let number = 0;
     for (;;) {
       if (kept === this.#buffer.length) this.#grow(kept);
-      const { bytesRead } = await file.read(this.#buffer, kept, this.#buffer.length - kept, position);
+      const buffer = this.#buffer;
+      const { bytesRead } = await file.read(buffer, kept, buffer.length - kept, position);
       position += bytesRead;
       const filled = kept + bytesRead;
-      const end = bytesRead === 0 ? filled : this.#buffer.subarray(0, filled).lastIndexOf(0x0a) + 1;
-      const lines: Line[] = [];
+      const end = bytesRead === 0 ? filled : buffer.subarray(0, filled).lastIndexOf(0x0a) + 1;
+      const lines: NumberedLine[] = [];
       for (let at = 0; at < end; ) {
-        const feed = this.#buffer.indexOf(0x0a, at);
+        const feed = buffer.indexOf(0x0a, at);
         const lineEnd = feed < 0 || feed >= end ? end : feed;
         number += 1;
-        if (lineEnd > at) lines.push(this.#parse(this.#buffer.subarray(at, lineEnd), number));
+        if (lineEnd > at && mayMatter(buffer, at, lineEnd)) lines.push({ bytes: buffer.subarray(at, lineEnd), number });
         at = lineEnd + 1;
       }
-      if (lines.length > 0) yield lines;
+      if (lines.length > 0) yield { lines };
       if (bytesRead === 0) return;
-      this.#buffer.copy(this.#buffer, 0, end, filled);
+      buffer.copy(buffer, 0, end, filled);
       kept = filled - end;
     }
   }
@@ -122,13 +136,13 @@ export class NdjsonSource implements Source {
     this.#buffer = grown;
   }
 
-  #parse(line: Buffer, number: number): Line {
-    const document = this.#parsePlain(line);
-    if (document !== undefined) return { kind: 'document', document };
-    const parsed = parseAny(line);
-    if (parsed === undefined)
-      throw new LogsealError('USAGE', `${this.#path}: line ${number} is not a line of an export`);
-    return parsed;
+  /** A line that is none of an export is a document that cannot be read: it must not keep the rest from being judged. */
+  #parse({ bytes, number }: NumberedLine): SourceDocument | undefined {
+    const document = this.#parsePlain(bytes);
+    if (document !== undefined) return document;
+    const parsed = parseAny(bytes);
+    if (parsed?.kind === 'mappings') return undefined;
+    return parsed?.document ?? { index: `line ${number} of ${this.#path}`, id: '', source: Buffer.alloc(0) };
   }
 
   /** The spelling that our own export writes. */
@@ -142,11 +156,25 @@ export class NdjsonSource implements Source {
     const sourceStart = idEnd + sourcePrefix.length;
     const last = line[line.length - 1] === 0x0d ? line.length - 2 : line.length - 1;
     if (line[last] !== 0x7d || line[sourceStart] !== 0x7b) return undefined;
-    if (skipValue(line, sourceStart) !== last) return undefined;
+    if (bracketEnd(line, sourceStart) !== last) return undefined;
     if (line.subarray(indexPrefix.length, idEnd).includes(0x5c)) return undefined;
     const index = this.#names.name(line, indexPrefix.length, indexEnd);
     return { index, id: line.utf8Slice(idStart, idEnd), source: line.subarray(sourceStart, last) };
   }
+}
+
+const always = (): boolean => true;
+
+/** Anything but a document in our own spelling. */
+function isMappings(block: Buffer, start: number, end: number): boolean {
+  if (!hasAt(block, start, indexPrefix)) return true;
+  const indexEnd = block.indexOf(0x22, start + indexPrefix.length);
+  return indexEnd < 0 || indexEnd >= end || !hasAt(block, indexEnd, idPrefix);
+}
+
+/** Anything but a document in our own spelling whose index has another name. */
+function mayBeSystem(block: Buffer, start: number): boolean {
+  return !hasAt(block, start, indexPrefix) || hasAt(block, start + indexPrefix.length, systemPrefix);
 }
 
 /** Any order of members, any spelling of JSON. */
