@@ -123,7 +123,8 @@ function without(source: Buffer, member: Member): Buffer {
   let from = member.start;
   let to = member.valueEnd;
   if (source[member.next] === 0x2c) {
-    to = member.next + 1;
+    // A comma before the brace was made by no splice: it stays, and the content's hash fails.
+    if (source[skipBlanks(source, member.next + 1)] !== 0x7d) to = member.next + 1;
   } else {
     let before = from - 1;
     while (before > 0 && isBlank(source[before] as number)) before--;

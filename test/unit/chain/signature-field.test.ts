@@ -174,6 +174,8 @@ t.test('the field is cut out wherever it stands at the top, however its name is 
     [` {"logseal":${sig},"a":1}`, ' {"a":1}'],
     [`{"logseal":${sig},"logseal":{}}`, '{"logseal":{}}', true],
     [`{"logseal":${sig},"a":"x","logsea\\u006c":1}`, '{"a":"x","logsea\\u006c":1}', true],
+    [`{"logseal":${sig},}`, '{,}'],
+    [`{"logseal":${sig}, }`, '{, }'],
     ['{"a":1}', undefined],
     ['{"log":1,"logseal2":2,"\\\\logseal":3}', undefined],
     ['{}', undefined],
