@@ -56,7 +56,7 @@ const signaturesMax = 64;
 const signatureBlobMax = 8192;
 
 /** Whether a text can be a key's name and an origin: no blank of any alphabet, no plus sign, no control character. */
-export function isKeyName(name: string): boolean {
+function isKeyName(name: string): boolean {
   return name.length > 0 && name.isWellFormed() && !/[\s\p{Cc}+]/u.test(name);
 }
 
@@ -137,7 +137,7 @@ function isNoteText(text: string): boolean {
 }
 
 /** The note's text, without signatures. */
-export function encodeCheckpoint({ origin, size, root }: Checkpoint): string {
+function encodeCheckpoint({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${root.toString('base64')}\n`;
 }
 

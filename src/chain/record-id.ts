@@ -9,7 +9,7 @@ const idBytes = 16;
 const prefixBytes = 8;
 
 /** Characters of a generated id. */
-export const generatedIdLength = 22;
+const generatedIdLength = 22;
 
 const scratch = Buffer.alloc(idBytes);
 

@@ -22,7 +22,7 @@ export interface Certificate {
   readonly notAfterMs: number;
 }
 
-export const modulusBitsMin = 3072;
+const modulusBitsMin = 3072;
 
 const certificateFileBytesMax = 1 << 20;
 const certificatesMax = 64;
@@ -88,7 +88,7 @@ export async function readCertificates(paths: readonly string[], nowMs = Date.no
 }
 
 /** Checks one certificate; `file` is named in errors. */
-export function checkCertificate(pem: string, file: string, nowMs: number): Certificate {
+function checkCertificate(pem: string, file: string, nowMs: number): Certificate {
   let parsed: X509Certificate;
   let publicKey: KeyObject;
   try {
