@@ -24,6 +24,8 @@ export interface HttpServerOptions {
   headersTimeoutMs?: number;
   /** From the first byte of a request to the last of its body. */
   requestTimeoutMs?: number;
+  /** How often connections are looked at for these two. */
+  checkMs?: number;
   /** Open sockets; more are closed at once. */
   connectionsMax?: number;
 }
@@ -32,6 +34,7 @@ const headerBytesDefault = 16 * 1024;
 const keepAliveMsDefault = 120_000;
 const headersTimeoutMsDefault = 60_000;
 const requestTimeoutMsDefault = 300_000;
+const checkMsDefault = 5_000;
 const connectionsDefault = 8192;
 
 export class HttpServer {
@@ -49,7 +52,7 @@ export class HttpServer {
       keepAliveTimeout: options.keepAliveMs ?? keepAliveMsDefault,
       headersTimeout: options.headersTimeoutMs ?? headersTimeoutMsDefault,
       requestTimeout: options.requestTimeoutMs ?? requestTimeoutMsDefault,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: options.checkMs ?? checkMsDefault,
       noDelay: true,
     });
     this.#server.maxConnections = options.connectionsMax ?? connectionsDefault;

@@ -12,17 +12,17 @@ export class RawConnection {
   readonly #socket;
   #received = Buffer.alloc(0);
   #closed = false;
-  #wake: () => void = () => undefined;
+  #change = Promise.withResolvers<void>();
 
   constructor(port: number, host = '127.0.0.1') {
     this.#socket = connect({ port, host });
     this.#socket.on('data', (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk]);
-      this.#wake();
+      this.#changed();
     });
     this.#socket.on('close', () => {
       this.#closed = true;
-      this.#wake();
+      this.#changed();
     });
     this.#socket.on('error', () => undefined);
   }
@@ -38,13 +38,13 @@ export class RawConnection {
       const found = this.#take(head);
       if (found !== undefined) return found;
       if (this.#closed) return undefined;
-      await this.#change();
+      await this.#change.promise;
     }
   }
 
   /** Resolves when the other side has ended the connection. */
   async closed(): Promise<void> {
-    while (!this.#closed) await this.#change();
+    while (!this.#closed) await this.#change.promise;
   }
 
   end(): void {
@@ -56,10 +56,10 @@ export class RawConnection {
     this.#socket.end();
   }
 
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  #changed(): void {
+    const { resolve } = this.#change;
+    this.#change = Promise.withResolvers<void>();
+    resolve();
   }
 
   #take(head: boolean): RawAnswer | undefined {
