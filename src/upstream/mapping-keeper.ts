@@ -28,11 +28,13 @@ export interface MappingKeeperOptions {
 }
 
 const composeAgainMs = 600_000;
+const systemKeptMs = 60_000;
 
 export class MappingKeeper {
   readonly #options: MappingKeeperOptions;
   #installed = false;
-  readonly #system = new Set<string>();
+  /** When it was last seen to; somebody may delete an index of ours while we run. Monotonic, milliseconds. */
+  readonly #system = new Map<string, number>();
   readonly #composed = new Map<string, number>();
   readonly #told = new Set<string>();
 
@@ -42,14 +44,15 @@ export class MappingKeeper {
 
   /** Throws UPSTREAM_REFUSED or UPSTREAM_UNKNOWN without an answer, UPSTREAM_DENIED without the right to look. */
   async ensureSignatureMapping(dest: string): Promise<MappingState> {
-    const { asker, embedded, book } = this.#options;
+    const { asker, embedded, book, clock } = this.#options;
     if (embedded) return { ok: true };
     await this.#compose(dest);
     if (isSystemIndex(dest)) {
-      if (this.#system.has(dest)) return { ok: true };
+      const seenMs = this.#system.get(dest) ?? Number.NEGATIVE_INFINITY;
+      if (seenMs > clock.monotonic() - systemKeptMs) return { ok: true };
       const reason = await ensureSystemIndex(asker, dest);
       if (reason !== undefined) return { ok: false, reason };
-      this.#system.add(dest);
+      this.#system.set(dest, clock.monotonic());
       return { ok: true };
     }
     let info = await book.describe(dest);
@@ -118,7 +121,7 @@ export class MappingKeeper {
       if (isSystemIndex(dest)) return;
       // The next index of an alias is made by the template for its indices' names.
       const { kind, writeIndex } = await book.describe(dest);
-      const name = kind === 'alias' && writeIndex !== undefined ? writeIndex : dest;
+      const name = kind === 'alias' && writeIndex !== undefined ? madeAs(writeIndex) : dest;
       const composition = await templates.compose(name, mode === 'compose');
       if (composition.kind === 'advice') this.#tell(composition.template, composition.text);
       if (kind === 'missing') book.invalidate(dest);
@@ -134,6 +137,11 @@ export class MappingKeeper {
     this.#told.add(key);
     this.#options.advise(template, text);
   }
+}
+
+/** The name whose template made an index: a backing index is made under its data stream's. */
+function madeAs(index: string): string {
+  return /^\.ds-(.+?)(?:-\d{4}\.\d{2}\.\d{2})?-\d{6}$/.exec(index)?.[1] ?? index;
 }
 
 function foreign(info: DestinationInfo): MappingState {

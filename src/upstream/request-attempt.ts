@@ -1,7 +1,7 @@
 /**
  * One request to one node, answered whole into memory. Knows exactly whether the request was begun: undici calls
  * `onRequestStart` on a connected socket right before the first byte, and an abort in it sends nothing.
- * That line is what "certainly not applied" rests on: Elasticsearch carries out a bulk body while it still arrives,
+ * That line is what "certainly not applied" rests on: Elasticsearch may carry out parts of a bulk body while the rest arrives,
  * so anything after the first byte may have been applied.
  */
 import type { Dispatcher } from 'undici';

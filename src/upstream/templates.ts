@@ -40,8 +40,9 @@ export class Templates {
 
   /** Sees to the template that would make index or data stream `name`. `mayWrite` false: only says what is to be done. */
   async compose(name: string, mayWrite: boolean): Promise<Composition> {
-    const template = await this.templateOf(name);
-    if (template === undefined) return { kind: 'none' };
+    const winner = await this.templateOf(name);
+    if (winner === undefined) return { kind: 'none' };
+    const [template = winner] = await this.#indexTemplates(`/${encodeURIComponent(winner.name)}`);
     const components = textsAt(template.body, 'composed_of');
     if (components.includes(signatureComponent)) return { kind: 'done' };
     const hook = components.find((component) => component.endsWith('@custom'));
@@ -86,15 +87,20 @@ export class Templates {
 
   /** The index template that wins for a name: highest priority of those that match. */
   async templateOf(name: string): Promise<NamedTemplate | undefined> {
-    const matching = (await this.#indexTemplates()).filter(({ body }) =>
+    // Without their mappings, which may be megabytes.
+    const parts = ['index_patterns', 'priority', 'composed_of', 'data_stream', 'allow_auto_create', '_meta'];
+    const wanted = ['name', ...parts.map((part) => `index_template.${part}`)].map((part) => `index_templates.${part}`);
+    const all = await this.#indexTemplates(`?filter_path=${wanted.join(',')}`);
+    const matching = all.filter(({ body }) =>
       textsAt(body, 'index_patterns').some((pattern) => matchesPattern(pattern, name)),
     );
     const priority = ({ body }: NamedTemplate) => Number(body.priority ?? 0);
     return matching.sort((a, b) => priority(b) - priority(a))[0];
   }
 
-  async #indexTemplates(): Promise<NamedTemplate[]> {
-    const all = objectsAt(await askOptional(this.#asker, 'GET', '/_index_template'), 'index_templates');
+  /** `end` of the path: which of them, and what of each. */
+  async #indexTemplates(end = ''): Promise<NamedTemplate[]> {
+    const all = objectsAt(await askOptional(this.#asker, 'GET', `/_index_template${end}`), 'index_templates');
     return all.map((one) => ({
       name: textAt(one, 'name') ?? '',
       body: withoutDates(objectAt(one, 'index_template') ?? {}),

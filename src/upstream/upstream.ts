@@ -16,7 +16,6 @@ import type { StoredRecord, WantedRecord } from './lookup.ts';
 import { Lookup } from './lookup.ts';
 import type { TemplatesMode } from './mapping-keeper.ts';
 import { MappingKeeper } from './mapping-keeper.ts';
-import { PassthroughTarget } from './passthrough-target.ts';
 import type { Permission } from './privileges.ts';
 import { Privileges } from './privileges.ts';
 import { Templates } from './templates.ts';
@@ -32,7 +31,6 @@ export interface UpstreamOptions extends Omit<ConnectionOptions, 'clock'> {
 
 export class Upstream {
   readonly connection: Connection;
-  readonly passthrough: PassthroughTarget;
   readonly templates: Templates;
   readonly #bulk: BulkClient;
   readonly #book: DestinationBook;
@@ -44,7 +42,6 @@ export class Upstream {
     const { clock, embedded, templates: mode, advise } = options;
     this.connection = new Connection(options);
     const asker = this.connection;
-    this.passthrough = new PassthroughTarget(this.connection);
     this.templates = new Templates(asker);
     this.#bulk = new BulkClient(this.connection);
     this.#book = new DestinationBook({ asker, clock, embedded });

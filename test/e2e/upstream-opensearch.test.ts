@@ -79,6 +79,26 @@ t.test('a data stream that was there before gets the mapping in its write index'
   t.equal(sent.items[0]!.status, 201, JSON.stringify(sent.items[0]));
 });
 
+t.test(
+  'where templates are left alone, a data stream is made as such and its first index prepared',
+  real,
+  async (t) => {
+    const careful = new Upstream({
+      nodes: [engine?.url ?? ''],
+      requestTimeoutMs: 30_000,
+      clock,
+      embedded: false,
+      templates: 'off',
+      advise: () => {},
+    });
+    t.teardown(() => careful.close());
+    t.equal(await careful.ensureMapping('stream-new'), undefined);
+    t.match(await careful.describe('stream-new'), { kind: 'data-stream', signatureField: 'fits', documents: 0 });
+    const sent = await careful.send([create('stream-new', '1', 1)], { count: 1 });
+    t.equal(sent.items[0]!.status, 201, JSON.stringify(sent.items[0]));
+  },
+);
+
 t.test('a record sent through an alias with a routing of its own is found by that routing', real, async (t) => {
   await must('PUT', '/routed', { settings: { number_of_shards: 5 } });
   await must('POST', '/_aliases', { actions: [{ add: { index: 'routed', alias: 'routed-alias', routing: 'fixed' } }] });

@@ -1,15 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import type { Test } from 'tap';
 import t from 'tap';
 import { LogsealError } from '../../../src/errors.ts';
 import type { ConnectionOptions } from '../../../src/upstream/connection.ts';
 import { Connection } from '../../../src/upstream/connection.ts';
-import { PassthroughTarget } from '../../../src/upstream/passthrough-target.ts';
 import type { FakeNode } from '../../helpers/fake-node.ts';
 import { fakeNode, fakeSocket, json } from '../../helpers/fake-node.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
@@ -166,41 +163,4 @@ t.test('credentials go to the engine in each of their forms, and never into an e
   t.notMatch(inspect(error, { depth: 10 }), /cret/);
   t.notMatch(inspect(await failure((async () => open(t, ['ftp://me:secret@x']).names)())), /secret/);
   t.equal((await failure((async () => open(t, []).names)())).code, 'CONFIG_INVALID');
-});
-
-t.test('passing through streams both ways, with the headers as they are and none of ours', async (t) => {
-  const echo = await node(t, (request, response) => {
-    response.writeHead(
-      201,
-      [
-        ['x-a', '1'],
-        ['X-A', '2'],
-        ['x-auth', request.headers.authorization ?? 'none'],
-      ].flat(),
-    );
-    response.end(`${request.method} ${request.url} ${request.text}`);
-  });
-  const target = new PassthroughTarget(
-    open(t, [nowhere, `${echo.url}/base`], { username: 'proxy', password: 'secret' }),
-  );
-  const got = await target.request('GET', '/_search?q=a%20b', ['accept', '*/*'], undefined);
-  t.equal(got.status, 201);
-  t.equal(await text(got.body), 'GET /base/_search?q=a%20b ');
-  const pairs = got.headers.join('\n');
-  t.match(pairs, /x-a\n1\nX-A\n2\nx-auth\nnone\n/, 'doubled headers stay, credentials are not lent');
-  const put = await target.request('PUT', '/i', ['content-type', 'text/plain'], Readable.from(['one ', 'two']));
-  t.equal(await text(put.body), 'PUT /base/i one two');
-});
-
-t.test('passing through says whether anything was sent', async (t) => {
-  const closed = new PassthroughTarget(open(t, [nowhere]));
-  t.equal((await failure(closed.request('POST', '/', [], Readable.from(['x'])))).code, 'UPSTREAM_REFUSED');
-  t.equal((await failure(closed.request('GET', '/', [], undefined))).code, 'UPSTREAM_REFUSED');
-  const resetting = await fakeSocket((socket) => socket.once('data', () => socket.resetAndDestroy()));
-  t.teardown(() => resetting.close());
-  const target = new PassthroughTarget(open(t, [resetting.url]));
-  t.equal((await failure(target.request('GET', '/', [], undefined))).code, 'UPSTREAM_UNKNOWN');
-  const gone = new AbortController();
-  gone.abort();
-  await t.rejects(target.request('GET', '/', [], undefined, gone.signal), { name: 'AbortError' });
 });
