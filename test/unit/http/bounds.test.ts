@@ -1,0 +1,168 @@
+import t from 'tap';
+import { LogsealError } from '../../../src/errors.ts';
+import { Admission } from '../../../src/http/admission.ts';
+import { prettyJson } from '../../../src/http/answer.ts';
+import { errorAnswer } from '../../../src/http/error-response.ts';
+import { parseTarget } from '../../../src/http/exchange.ts';
+import { AdminServer } from '../../../src/http/health.ts';
+import { mediaTypes } from '../../../src/http/media-type.ts';
+import { ManualClock } from '../../helpers/manual-clock.ts';
+import { refusalOf } from '../../helpers/parse.ts';
+
+const never = new AbortController().signal;
+
+t.test('requests past a bound wait in order, and leave with 429 or when their client leaves', async (t) => {
+  const clock = new ManualClock();
+  const admission = new Admission({ requestsMax: 2, bytesMax: 100, holdMs: 1000, clock });
+  const first = await admission.enter(60, never);
+  const order: string[] = [];
+  const big = admission.enter(50, never).then((lease) => {
+    order.push('big');
+    return lease;
+  });
+  const small = admission.enter(10, never).then((lease) => {
+    order.push('small');
+    return lease;
+  });
+  const leaving = new AbortController();
+  const left = admission.enter(10, leaving.signal);
+  leaving.abort();
+  await t.rejects(left, { code: 'CLIENT_GONE' });
+  await t.rejects(admission.enter(1, AbortSignal.abort()), { code: 'CLIENT_GONE' });
+  t.same(order, [], 'the small one does not overtake');
+  first.release();
+  first.release();
+  (await big).release();
+  (await small).release();
+  t.same(order, ['big', 'small']);
+  t.equal(admission.bytes + admission.requests, 0);
+  const holder = await admission.enter(100, never);
+  const late = admission.enter(1, never);
+  clock.advance(1000);
+  await t.rejects(late, { code: 'INTAKE_BUSY' });
+  holder.release();
+});
+
+t.test('one that is alone may be larger than the bound; one that grows waits for room', async (t) => {
+  const clock = new ManualClock();
+  const admission = new Admission({ requestsMax: 10, bytesMax: 100, holdMs: 1000, clock });
+  const alone = await admission.enter(500, never);
+  alone.release();
+  const one = await admission.enter(50, never);
+  const two = await admission.enter(40, never);
+  const grown = one.grow(30, never);
+  two.release();
+  await grown;
+  t.equal(admission.bytes, 80);
+  const three = await admission.enter(20, never);
+  const never2 = one.grow(30, never);
+  clock.advance(1000);
+  await t.rejects(never2, { code: 'INTAKE_BUSY' });
+  one.release();
+  await one.grow(10, never);
+  t.equal(admission.bytes, 20, 'what grows after it was given back is given back too');
+  three.release();
+  t.equal(admission.bytes, 0);
+});
+
+t.test('media types are taken, mirrored or refused as by Elasticsearch', async (t) => {
+  const json = 'application/json';
+  const vnd = (n: number, name = 'json') => `application/vnd.elasticsearch+${name}; compatible-with=${n}`;
+  const good: [string, string | undefined, string | undefined, string][] = [
+    [json, undefined, undefined, json],
+    ['application/x-ndjson', '*/*', undefined, json],
+    ['Application/JSON;charset="UTF-8"', 'text/html', undefined, json],
+    [json, undefined, 'yaml', 'application/yaml'],
+    [json, 'application/yaml', 'json', json],
+    [json, 'text/html, application/yaml;q=0.5', undefined, 'application/yaml'],
+    [vnd(9, 'x-ndjson'), vnd(9), undefined, 'application/vnd.elasticsearch+json;compatible-with=9'],
+    [vnd(8), `${vnd(8)},text/plain`, undefined, 'application/vnd.elasticsearch+json;compatible-with=8'],
+  ];
+  for (const [content, accept, format, answer] of good)
+    t.equal(mediaTypes(content, accept, format).answer, answer, `${content} ${accept}`);
+  t.equal(mediaTypes(vnd(8), vnd(8)).version, 8);
+  const bad: [string | undefined, string | undefined, number, RegExp][] = [
+    [undefined, undefined, 406, /^Content-Type header \[\] is not supported$/],
+    ['', undefined, 406, /^Content-Type header \[\] is not supported$/],
+    ['text/foo', undefined, 406, /\[text\/foo\]/],
+    ['application/cbor', undefined, 406, /cbor/],
+    ['application/yaml', undefined, 406, /yaml/],
+    ['garb age', undefined, 400, /Invalid media-type value on headers \[Content-Type\]/],
+    [`application/json;${'x'.repeat(2000)}`, undefined, 400, /Invalid media-type/],
+    [vnd(7), vnd(7), 400, /\[Content-Type, Accept\]/],
+    [vnd(9), undefined, 400, /\[Content-Type, Accept\]/],
+    [vnd(9), vnd(8), 400, /\[Content-Type, Accept\]/],
+    [json, vnd(9), 400, /\[Content-Type, Accept\]/],
+    [json, vnd(7), 400, /\[Content-Type, Accept\]/],
+  ];
+  for (const [content, accept, status, reason] of bad)
+    t.match(
+      refusalOf(() => mediaTypes(content, accept)),
+      { status, reason },
+      content,
+    );
+});
+
+t.test('targets are taken apart as Elasticsearch does', async (t) => {
+  t.match(parseTarget('//_bulk/?a=1&a=2&b&c=%20x+y&&=z'), { path: '//_bulk/', segments: ['_bulk'] });
+  t.same(
+    [...parseTarget('/?a=1&a=2&b&c=%20x+y&&').query],
+    [
+      ['a', '2'],
+      ['b', ''],
+      ['c', ' x y'],
+    ],
+  );
+  t.match(parseTarget('http://other:9200/logs/_doc?x=1'), { segments: ['logs', '_doc'] });
+  t.match(parseTarget('http://other:9200'), { path: '/', segments: [] });
+  t.match(parseTarget('/a%2Fb/%3Cx%3E'), { segments: ['a/b', '<x>'] });
+  t.match(
+    refusalOf(() => parseTarget('/%')),
+    { type: 'bad_parameter_exception' },
+  );
+});
+
+t.test('errors become answers that pass on neither blame nor secrets', async (t) => {
+  const answer = (error: unknown) => errorAnswer(error, 'id');
+  t.match(answer(new LogsealError('CONFIG_INVALID', 'path of a key')), { status: 500 });
+  t.notMatch(JSON.stringify(answer(new LogsealError('CONFIG_INVALID', 'path of a key'))), /path of a key/);
+  t.match(answer(new LogsealError('STOPPING', 'x')), { status: 429, close: true });
+  t.match(answer(new LogsealError('UPSTREAM_UNKNOWN', 'x')), { status: 503 });
+  t.match(answer(new LogsealError('WAL_FAILED', 'x')), { kind: 'hang-up' });
+  t.match(answer('thrown text'), { status: 500 });
+});
+
+t.test('pretty JSON looks as Elasticsearch prints it', async (t) => {
+  t.equal(
+    prettyJson({ a: [1, { b: null }], c: {}, d: [], e: undefined }),
+    '{\n  "a" : [\n    1,\n    {\n      "b" : null\n    }\n  ],\n  "c" : { },\n  "d" : [ ]\n}',
+  );
+});
+
+t.test('the admin port tells life, readiness and metrics, and nothing else', async (t) => {
+  let ready = false;
+  const admin = await AdminServer.start({
+    host: '127.0.0.1',
+    port: 0,
+    readiness: () => ({ ready, reasons: ['the log is full'], notCovered: ['metrics-cpu'] }),
+    metrics: { contentType: 'text/plain', text: async () => 'logseal_up 1\n' },
+  });
+  t.teardown(() => admin.stop());
+  const get = (path: string, method = 'GET') => fetch(`http://127.0.0.1:${admin.address.port}${path}`, { method });
+  t.equal((await get('/livez')).status, 200);
+  const waiting = await get('/readyz');
+  t.equal(waiting.status, 503);
+  t.same(await waiting.json(), { ready: false, reasons: ['the log is full'], notCovered: ['metrics-cpu'] });
+  ready = true;
+  t.equal((await get('/readyz?verbose')).status, 200);
+  t.equal(await (await get('/metrics')).text(), 'logseal_up 1\n');
+  t.equal((await get('/')).status, 404);
+  t.equal((await get('/livez', 'POST')).status, 405);
+  const taken = AdminServer.start({
+    host: '127.0.0.1',
+    port: admin.address.port,
+    readiness: () => ({ ready, reasons: [], notCovered: [] }),
+    metrics: { contentType: '', text: async () => '' },
+  });
+  await t.rejects(taken, { code: 'EADDRINUSE' });
+});
