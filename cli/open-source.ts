@@ -1,21 +1,21 @@
 /** Makes the source that SOURCE means. Opening it is left to the command, which also closes it. */
-import { LogsealError } from '../src/errors.ts';
+import { readUpstreamSettings } from '../src/config/credentials.ts';
+import { systemClock } from '../src/lib/clock.ts';
 import type { Source } from '../src/verify/source.ts';
 import { NdjsonSource } from '../src/verify/sources/ndjson.ts';
+import { SearchSource } from '../src/verify/sources/search.ts';
+import type { SourceSelection } from '../src/verify/sources/selected-indices.ts';
+import { StoreSource } from '../src/verify/sources/store.ts';
 import type { SourceChoice } from './source-argument.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface Selection {
-  /** Records of this index only; what belongs to Logseal itself is always read. */
-  readonly index?: string;
-}
-
-export function openSource(choice: SourceChoice, selection: Selection, _terminal: Terminal): Source {
+export function openSource(choice: SourceChoice, selection: SourceSelection, _terminal: Terminal): Source {
   switch (choice.kind) {
     case 'ndjson':
       return new NdjsonSource(choice.path, selection.index);
     case 'store':
+      return new StoreSource(choice.path, selection);
     case 'search':
-      throw new LogsealError('USAGE', `a source of kind ${choice.kind} cannot be read yet`);
+      return new SearchSource({ ...readUpstreamSettings(choice.config), clock: systemClock }, selection);
   }
 }
