@@ -23,7 +23,7 @@ export const limitSettings = {
   'chains.rotateEvery': {
     type: 'duration',
     default: '30d',
-    min: HOUR,
+    min: SECOND,
     max: 3650 * DAY,
     reason: 'a stolen key file is good for all later epochs of its chain, so chains end on a schedule',
   },

@@ -1,0 +1,76 @@
+/**
+ * `logseal` as an auditor runs it: its own process, its words on standard output. Findings come back as short lines that a
+ * test can compare as a set.
+ */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import type { Finding } from '../../src/verify/finding.ts';
+import { bare } from './command.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+const outputBytesMax = 256 * 1024 * 1024;
+
+export interface CommandResult {
+  exit: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface VerifySummary {
+  verdict: string;
+  exit: number;
+  /** Data records. */
+  records: number;
+  chains: number;
+  epochs: number;
+  counts: Record<string, number>;
+  notCovered: string[];
+  seconds: number;
+}
+
+export interface Verdicts {
+  exit: number;
+  summary: VerifySummary;
+  findings: Finding[];
+  /** Findings as `VERDICT dest seq`, sorted; information left out. */
+  told: string[];
+  stderr: string;
+}
+
+/** Runs any command of `logseal`; an exit code is a result, not an error. */
+export function logseal(...args: string[]): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    execFile(
+      ...bare(process.execPath, [main, ...args]),
+      { maxBuffer: outputBytesMax, env: { PATH: process.env.PATH, HOME: '/nowhere' } },
+      (error, stdout, stderr) => {
+        const exit = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ exit, stdout, stderr });
+      },
+    );
+  });
+}
+
+/** `logseal verify … --json`. Throws with what it wrote where it could not run (exit code 3). */
+export async function verifyCommand(...args: string[]): Promise<Verdicts> {
+  const { exit, stdout, stderr } = await logseal('verify', ...args, '--json');
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  const summary = lines.length === 0 ? undefined : (JSON.parse(lines.at(-1) ?? '') as VerifySummary);
+  if (summary === undefined || exit < 0 || exit > 2) throw new Error(`verify ended with ${exit}: ${stderr}`);
+  const findings = lines.slice(0, -1).map((line) => JSON.parse(line) as Finding);
+  return { exit, summary, findings, told: findings.filter(isSerious).map(told).sort(), stderr };
+}
+
+const information: ReadonlySet<string> = new Set(['PENDING', 'UNCLEAN', 'CLOCK', 'WEAK', 'UNANCHORED']);
+
+function isSerious({ verdict }: Finding): boolean {
+  return !information.has(verdict);
+}
+
+/** `MODIFIED web 7`, `MISSING web 7-9`, `MODIFIED web epoch 1`, `UNSIGNED web/x1`: by dest, or by where it was found. */
+function told({ verdict, dest, found, epoch, seq, to }: Finding): string {
+  const place = seq === undefined ? (epoch === undefined ? '' : ` epoch ${epoch}`) : ` ${seq}${to === undefined ? '' : `-${to}`}`;
+  const where = dest ?? found?._index ?? '';
+  const id = seq === undefined && epoch === undefined && found?._id !== undefined ? `/${found._id}` : '';
+  return `${verdict} ${where}${id}${place}`;
+}
