@@ -14,7 +14,7 @@ export function openSource(choice: SourceChoice, selection: SourceSelection, _te
     case 'ndjson':
       return new NdjsonSource(choice.path, selection.index);
     case 'store':
-      return new StoreSource(choice.path, selection);
+      return new StoreSource(choice.path, choice.dataDir, selection);
     case 'search':
       return new SearchSource({ ...readUpstreamSettings(choice.config), clock: systemClock }, selection);
   }
