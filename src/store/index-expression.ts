@@ -13,9 +13,12 @@ export function resolveIndices(
   const hidden = /hidden|all/.test(query.get('expand_wildcards') ?? '');
   const chosen = new Map<string, StoredIndex>();
   const parts = expression === undefined || expression === '_all' || expression === '' ? ['*'] : expression.split(',');
+  let patterned = false;
   for (const part of parts) {
-    const exclude = part.startsWith('-') && chosen.size > 0;
+    // As in Elasticsearch: without a pattern before it, a dash is a part of the name.
+    const exclude = part.startsWith('-') && patterned;
     const pattern = exclude ? part.slice(1) : part;
+    patterned ||= part.includes('*');
     if (!pattern.includes('*')) {
       const index = database.index(pattern);
       if (index === undefined && !lenient && !exclude) throw indexNotFound(pattern);

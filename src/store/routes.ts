@@ -60,6 +60,7 @@ function routeWhole(database: StoreDatabase, request: StoreRequest): StoreAnswer
       return second === 'indices' ? ok(catIndices(database, resolveIndices(database, third, query), query)) : undefined;
     case '_mapping':
     case '_settings':
+    case '_alias':
       return method === 'GET' ? ok(describeAll(database, undefined, first, query)) : undefined;
     default:
       return undefined;

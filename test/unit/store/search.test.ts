@@ -214,3 +214,12 @@ t.test('a sort by field gives the best of many, however many there are', async (
   );
   t.equal(best.json.hits.total.value, 5000);
 });
+
+t.test('an exclusion needs a pattern before it, and then may exclude what is not there', async (t) => {
+  const { ask } = await startedStore(t);
+  t.match(await ask('GET', '/*,-logseal-seals/_search'), { status: 200, json: { hits: { total: { value: 0 } } } });
+  t.equal((await ask('GET', '/-a/_search')).status, 404);
+  await ask('PUT', '/a/_doc/1', '{}');
+  t.strictSame((await ask('GET', '/_alias')).json, { a: { aliases: {} } });
+  t.equal((await ask('GET', '/a,*,-a/_search')).json.hits.total.value, 0);
+});
