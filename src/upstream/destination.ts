@@ -179,7 +179,7 @@ function worst(states: readonly SignatureFieldState[]): SignatureFieldState {
 }
 
 /** `{index: {mode: 'logsdb'}}` as `{'index.mode': 'logsdb'}`, values as text. */
-export function flattened(settings: JsonObject, prefix = ''): Record<string, string> {
+function flattened(settings: JsonObject, prefix = ''): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(settings)) {
     if (isObject(value)) Object.assign(flat, flattened(value, `${prefix}${name}.`));

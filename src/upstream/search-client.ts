@@ -20,7 +20,7 @@ export interface SearchClientOptions {
 }
 
 export class SearchClient {
-  /** Typed requests. Its errors are its own; wrap them with `searchError`. */
+  /** Typed requests. Its errors are its own. */
   readonly client: Client;
 
   constructor(options: SearchClientOptions) {
@@ -78,7 +78,7 @@ export class SearchClient {
 }
 
 /** What went wrong, without credentials and bodies. */
-export function searchError(error: unknown, what: string): LogsealError {
+function searchError(error: unknown, what: string): LogsealError {
   if (error instanceof LogsealError) return error;
   if (error instanceof errors.ResponseError) {
     const status = error.statusCode ?? 0;

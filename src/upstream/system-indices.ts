@@ -5,7 +5,7 @@
  */
 
 import type { Asker, JsonObject } from './ask.ts';
-import { denied, isObject, objectAt, refusal } from './ask.ts';
+import { denied, objectAt, refusal } from './ask.ts';
 import { leanMapping } from './signature-mapping.ts';
 
 export const systemIndices = ['logseal-seals', 'logseal-checkpoints', 'logseal-control', 'logseal-rejects'] as const;
@@ -14,7 +14,7 @@ export type SystemIndex = (typeof systemIndices)[number];
 /** Name of the index template for them. */
 export const systemTemplate = 'logseal-system';
 
-export const systemSettings = {
+const systemSettings = {
   'index.mode': 'standard',
   'index.mapping.source.mode': 'stored',
   'index.number_of_shards': '1',
@@ -27,7 +27,7 @@ export const systemSettings = {
 const timed = { '@timestamp': { type: 'date' } } as const;
 const word = { type: 'keyword', ignore_above: 256, doc_values: false } as const;
 
-export function systemMapping(name: SystemIndex): JsonObject {
+function systemMapping(name: SystemIndex): JsonObject {
   const own: Record<SystemIndex, JsonObject> = {
     'logseal-seals': { entry: { type: 'long' } },
     'logseal-checkpoints': {},
@@ -66,8 +66,4 @@ export function systemTemplateBody(): JsonObject {
     template: { settings: systemSettings, mappings: { dynamic: false, properties } },
     _meta: { managed_by: 'logseal' },
   };
-}
-
-export function isOurs(thing: JsonObject | undefined): boolean {
-  return isObject(thing) && objectAt(thing, '_meta')?.managed_by === 'logseal';
 }
