@@ -105,28 +105,39 @@ export class CursorKeeper {
 
 /** A `sent` mark: how far one reader may send. */
 export class SentMark {
-  /** Goes into the cursor; durable only up to `#durable`. */
+  /** Goes into the cursor; on disk only up to `#durable`. */
   wanted: Position;
   #durable: Position;
+  #resets = 0;
 
-  constructor(durable: Position) {
-    this.wanted = durable;
+  /** `durable`: what the cursor on disk says of this reader already. */
+  constructor(wanted: Position, durable: Position) {
+    this.wanted = wanted;
     this.#durable = durable;
   }
 
-  /** What may have been sent by somebody else already. Goes into the next cursor that is written. */
-  cover(position: Position): void {
+  /** Others have sent what this reader would meet again after a restart. Nothing of it is lost with the next save. */
+  raise(position: Position): void {
     if (comparePositions(position, this.wanted) > 0) this.wanted = position;
+  }
+
+  /** The reader now also brings what the cursor on disk gives to another: it sends nothing before the next save. */
+  cover(position: Position): void {
+    this.raise(position);
+    this.#durable = beginning;
+    this.#resets += 1;
   }
 
   /** Moves the mark to at least `next`, and resolves when it is on disk. */
   async reach(next: Position, keeper: CursorKeeper): Promise<void> {
-    if (comparePositions(next, this.#durable) <= 0) return;
-    if (comparePositions(next, this.wanted) > 0) {
-      this.wanted = { segment: next.segment, offset: next.offset + sentStrideBytes };
+    while (comparePositions(next, this.#durable) > 0) {
+      if (comparePositions(next, this.wanted) > 0) {
+        this.wanted = { segment: next.segment, offset: next.offset + sentStrideBytes };
+      }
+      const { wanted } = this;
+      const resets = this.#resets;
+      await keeper.save();
+      if (resets === this.#resets && comparePositions(wanted, this.#durable) > 0) this.#durable = wanted;
     }
-    const { wanted } = this;
-    await keeper.save();
-    if (comparePositions(wanted, this.#durable) > 0) this.#durable = wanted;
   }
 }

@@ -18,6 +18,7 @@ import { Destinations } from './destinations.ts';
 import { Dispatch } from './dispatch.ts';
 import { firstRecordAt } from './item.ts';
 import { Lanes } from './lanes.ts';
+import type { PlacesOptions } from './places.ts';
 import { Places } from './places.ts';
 import type { DeliveryHost, DeliveryStats, DeliveryUpstream } from './port.ts';
 import { Publication } from './publication.ts';
@@ -71,6 +72,8 @@ export interface DeliveryOptions {
   /** What the cursor file held; undefined at the first start. */
   cursor: CursorValue | undefined;
   store: CursorStore | CursorFile<CursorValue>;
+  /** Writes the file `places`; a test counts itself in between. */
+  replace?: PlacesOptions['replace'];
   upstream: DeliveryUpstream;
   host: DeliveryHost;
   clock: Clock;
@@ -110,14 +113,15 @@ export class Delivery {
 
   /** Resolves when the log has been looked through for what was decided before, and sending has begun. */
   async start(): Promise<void> {
-    const { dir, walDir, host, upstream } = this.#options;
+    const { dir, walDir, host, upstream, replace } = this.#options;
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    const places = await Places.open({ path: join(dir, 'places'), host, upstream });
+    const path = join(dir, 'places');
+    const places = await Places.open({ path, host, upstream, ...(replace === undefined ? {} : { replace }) });
     const cursor = this.#options.cursor ?? { main: beginning, sent: beginning, seals: beginning, lanes: [] };
     await learnFromLog(walDir, neededFrom(cursor), this.#durable, { register: this.#register, places });
     const parts = this.#assemble(cursor, places);
     this.#parts = parts;
-    parts.lanes.restore(cursor.lanes);
+    parts.lanes.restore(cursor.lanes, cursor.sent);
     parts.pump.grew(this.#durable);
     const fatal = (error: unknown) => this.#fail(error);
     this.#running = Promise.all([
@@ -193,7 +197,7 @@ export class Delivery {
       adaptive,
       batch,
     });
-    const mark = new SentMark(cursor.sent);
+    const mark = new SentMark(cursor.sent, cursor.sent);
     const keeper = new CursorKeeper(this.#options.store, places, snapshot, (before) => {
       register.prune(before);
       host.trim(before);
@@ -203,10 +207,14 @@ export class Delivery {
       publication.wake();
     };
     const routed = () => pump.routed;
+    const left = () => {
+      mark.raise(pump.routed);
+      moved();
+    };
     const common = { dir, clock, random, signal, destinations, dispatch, routed };
     const event = host.event.bind(host);
     const fatal = (error: unknown) => this.#fail(error);
-    const lanes = new Lanes({ ...common, ...limits, batchBytesMax: 1024 * 1024, keeper, event, fatal, moved });
+    const lanes = new Lanes({ ...common, ...limits, batchBytesMax: 1024 * 1024, keeper, event, fatal, left });
     const pump = new Pump(
       {
         ...common,

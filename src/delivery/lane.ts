@@ -14,7 +14,7 @@ import type { Frame } from '../wal/reader.ts';
 import { WalReader } from '../wal/reader.ts';
 import { Bell } from './bell.ts';
 import type { CursorKeeper, LaneCursor } from './cursor-keeper.ts';
-import { readFrom, SentMark } from './cursor-keeper.ts';
+import { beginning, readFrom, SentMark } from './cursor-keeper.ts';
 import type { Destination, Destinations } from './destinations.ts';
 import type { Attempt, Dispatch } from './dispatch.ts';
 import type { Item } from './item.ts';
@@ -49,6 +49,7 @@ const triesBeforeParking = 2;
 export class Lane {
   readonly members = new Set<Destination>();
   readonly #options: LaneOptions;
+  readonly #left: (lane: Lane) => void;
   readonly #bell = new Bell();
   readonly #items: ItemReader;
   readonly #parked: ParkedItems;
@@ -60,11 +61,13 @@ export class Lane {
   #rewound = true;
   #done = false;
 
-  constructor(options: LaneOptions, cursor: LaneCursor) {
+  /** `saved`: the cursor on disk has this lane. `left` is called in the moment in which the main reader takes over. */
+  constructor(options: LaneOptions, cursor: LaneCursor, saved: boolean, left: (lane: Lane) => void) {
     this.#options = options;
+    this.#left = left;
     this.#position = cursor.position;
     this.#unknownUntil = cursor.sent;
-    this.#sent = new SentMark(cursor.sent);
+    this.#sent = new SentMark(cursor.sent, saved ? cursor.sent : beginning);
     this.#blocked = new BlockedTime(cursor.blockedMs);
     this.#items = new ItemReader(options.destinations);
     const { clock, random, dispatch, backoffMsMin, backoffMsMax, giveUpAfterMs, parkedMax } = options;
@@ -100,11 +103,12 @@ export class Lane {
       this.#position = position;
       this.#rewound = true;
     }
+    if (!isNew) return;
+    // What is read already was read without it.
+    this.#rewound = true;
     const routed = this.#options.routed();
-    if (isNew && comparePositions(routed, this.#unknownUntil) > 0) {
-      this.#unknownUntil = routed;
-      this.#sent.cover(routed);
-    }
+    if (comparePositions(routed, this.#unknownUntil) > 0) this.#unknownUntil = routed;
+    this.#sent.cover(routed);
   }
 
   /** The log has grown, or the main reader has settled something. */
@@ -112,8 +116,8 @@ export class Lane {
     this.#bell.ring();
   }
 
-  /** Until the lane has caught up with the main reader, or the signal. True in the first case. */
-  async run(): Promise<boolean> {
+  /** Until the lane has caught up with the main reader, or the signal. */
+  async run(): Promise<void> {
     const { signal, dir } = this.#options;
     signal.addEventListener('abort', () => this.#bell.ring());
     const reader = await WalReader.open(dir, readFrom(this.#position));
@@ -123,7 +127,6 @@ export class Lane {
     } finally {
       await reader.close();
     }
-    return this.#done;
   }
 
   async #step(reader: WalReader): Promise<void> {
@@ -156,6 +159,7 @@ export class Lane {
       member.inLane = false;
       member.held = undefined;
     }
+    this.#left(this);
   }
 
   async #bring(frames: readonly Frame[]): Promise<void> {

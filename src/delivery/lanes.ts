@@ -2,6 +2,7 @@
  * The lanes that there are: one for each destination that refuses, up to a bound; destinations beyond it share the newest.
  */
 import type { Position } from '../wal/position.ts';
+import { comparePositions } from '../wal/position.ts';
 import type { LaneCursor } from './cursor-keeper.ts';
 import type { Destination } from './destinations.ts';
 import type { LaneOptions } from './lane.ts';
@@ -11,8 +12,8 @@ import type { Refusal } from './outcomes.ts';
 export interface LanesOptions extends LaneOptions {
   lanesMax: number;
   fatal(error: unknown): void;
-  /** A lane is gone: what waited for it may go on. */
-  moved(): void;
+  /** A lane is gone: what it has sent, up to `routed`, is the main reader's to know; what waited for it may go on. */
+  left(): void;
 }
 
 export class Lanes {
@@ -42,9 +43,15 @@ export class Lanes {
     return Array.from(this.#lanes, (lane) => lane.cursor());
   }
 
-  /** Lanes of an earlier process. */
-  restore(cursors: readonly LaneCursor[]): void {
-    for (const cursor of cursors) this.#start(cursor);
+  /**
+   * Lanes of an earlier process. One may have been left since the cursor was written: then the main reader may have sent
+   * the same records, as far as its own mark says.
+   */
+  restore(cursors: readonly LaneCursor[], mainSent: Position): void {
+    for (const cursor of cursors) {
+      const sent = comparePositions(mainSent, cursor.sent) > 0 ? mainSent : cursor.sent;
+      this.#start({ ...cursor, sent }, true);
+    }
   }
 
   /** From `position` on the destination's records are a lane's: of its own, or of one that it shares. */
@@ -59,7 +66,7 @@ export class Lanes {
     event('warn', 'destination_waits', { dest: destination.name, status: why.status, type: why.type });
     const shared = this.#lanes.size >= lanesMax ? [...this.#lanes].at(-1) : undefined;
     if (shared !== undefined) shared.join(destination, position);
-    else this.#start({ dests: [destination.name], position, sent: routed(), blockedMs: 0, parked: [] });
+    else this.#start({ dests: [destination.name], position, sent: routed(), blockedMs: 0, parked: [] }, false);
   }
 
   wake(): void {
@@ -71,18 +78,17 @@ export class Lanes {
     await Promise.all(this.#running);
   }
 
-  #start(cursor: LaneCursor): void {
-    const { event, fatal, moved } = this.#options;
-    const lane = new Lane(this.#options, cursor);
+  #start(cursor: LaneCursor, saved: boolean): void {
+    const { event, fatal, left: told } = this.#options;
+    const lane = new Lane(this.#options, cursor, saved, (left) => {
+      this.#lanes.delete(left);
+      for (const { name } of left.members) event('info', 'destination_flows', { dest: name });
+      told();
+    });
     this.#lanes.add(lane);
     const running = lane
       .run()
-      .then((caughtUp) => {
-        if (!caughtUp) return;
-        this.#lanes.delete(lane);
-        for (const { name } of lane.members) event('info', 'destination_flows', { dest: name });
-        moved();
-      }, fatal)
+      .catch(fatal)
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
   }

@@ -74,11 +74,13 @@ export class Outcomes {
   }
 
   /**
-   * What an earlier try stored may lack its content, if the proxy stopped before it could write it again. Only where content
-   * is needed now: a pipeline that ran then is known now.
+   * What a try of unknown answer stored may lack its content, because nobody heard that a pipeline ran. Facts that are asked
+   * for now show such a pipeline.
    */
   async #checked(found: readonly { item: Item; stored: StoredRecord }[]): Promise<StoredItem[]> {
-    const { batch, upstream } = this.#options;
+    const { batch, upstream, destinations } = this.#options;
+    const members = new Set(found.map((entry) => entry.item.destination));
+    await Promise.all(Array.from(members, (destination) => destinations.prepare(destination, true)));
     const doubtful = found.filter(({ item }) => needsRaw(item, viewOf(item).flags, batch));
     if (doubtful.length === 0) return found.map((entry) => ({ ...entry, whole: true }));
     const have = await upstream.haveRaw(

@@ -11,6 +11,8 @@ import type { DeliveryHost, DeliveryUpstream, PlaceBody } from './port.ts';
 
 export interface PlacesOptions {
   path: string;
+  /** Replaces the file durably and whole. */
+  replace?: typeof replaceFile;
   host: DeliveryHost;
   upstream: DeliveryUpstream;
 }
@@ -89,7 +91,8 @@ export class Places {
     this.#changed = false;
     const known: Record<string, string[]> = {};
     for (const [dest, indices] of this.#known) known[dest] = [...indices];
-    await replaceFile(this.#options.path, `${JSON.stringify(known)}\n`);
+    const { path, replace = replaceFile } = this.#options;
+    await replace(path, `${JSON.stringify(known)}\n`);
   }
 }
 

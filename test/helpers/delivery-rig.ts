@@ -6,6 +6,7 @@ import type { DeliveryLimits } from '../../src/delivery/delivery.ts';
 import { Delivery } from '../../src/delivery/delivery.ts';
 import type { DeliveryHost, DeliveryUpstream, SettledRecord } from '../../src/delivery/port.ts';
 import type { RejectDetail } from '../../src/journal/reject-detail.ts';
+import { replaceFile } from '../../src/lib/durable-file.ts';
 import { CursorFile } from '../../src/wal/cursor.ts';
 import type { Position } from '../../src/wal/position.ts';
 import type { FakeStore } from './fake-store.ts';
@@ -28,8 +29,14 @@ export class DeliveryRig {
   delivery: Delivery | undefined;
   /** Fails the next control records. */
   controlGate: () => Promise<void> = async () => undefined;
+  /** Sees every cursor right before it is written. */
+  onSave: (value: CursorValue) => void = () => undefined;
   #cursor: CursorFile<CursorValue> | undefined;
   readonly #dir: string;
+  /** A killed delivery's last write does not meet the next one's. */
+  #replaced: Promise<void> = Promise.resolve();
+  #opened: Promise<unknown> = Promise.resolve();
+  #starting = false;
 
   private constructor(dir: string, log: LogWriter, store: FakeStore) {
     this.#dir = dir;
@@ -42,12 +49,23 @@ export class DeliveryRig {
     return new DeliveryRig(dir, await LogWriter.open(join(dir, 'wal'), segmentBytes), store);
   }
 
+  /** Begins from the files, unless it runs or is about to. */
+  ensureStarted(): void {
+    if (this.delivery !== undefined || this.#starting) return;
+    this.#starting = true;
+    const { generation } = this;
+    void this.start().finally(() => {
+      if (generation + 1 === this.generation) this.#starting = false;
+    });
+  }
+
   /** Begins from the files. */
   async start(): Promise<Delivery> {
     const generation = ++this.generation;
-    await this.#cursor?.close();
-    const { cursor, value } = await CursorFile.open(join(this.#dir, 'cursor'), readCursorValue);
-    this.#cursor = cursor;
+    const opened = this.#opened.then(() => this.#openCursor());
+    this.#opened = opened;
+    const { cursor, value } = await opened;
+    await this.#aliveIn(generation);
     const alive = <A extends unknown[], R>(call: (...args: A) => Promise<R>) => {
       return async (...args: A): Promise<R> => {
         await this.#aliveIn(generation);
@@ -67,10 +85,15 @@ export class DeliveryRig {
       cursor: value,
       store: {
         save: alive(async (next: CursorValue) => {
+          this.onSave(next);
           await cursor.save(next);
           this.saved.push(next);
         }),
       },
+      replace: alive((path, bytes) => {
+        this.#replaced = this.#replaced.then(() => replaceFile(path, bytes));
+        return this.#replaced;
+      }),
       upstream: this.#upstream(alive),
       host: this.#host(generation, alive),
       clock: this.clock,
@@ -86,15 +109,25 @@ export class DeliveryRig {
     return delivery;
   }
 
+  async #openCursor(): Promise<{ cursor: CursorFile<CursorValue>; value: CursorValue | undefined }> {
+    await this.#replaced;
+    await this.#cursor?.close();
+    const opened = await CursorFile.open(join(this.#dir, 'cursor'), readCursorValue);
+    this.#cursor = opened.cursor;
+    return opened;
+  }
+
   /** As kill -9: what is under way never comes back. */
   kill(): void {
     this.generation += 1;
     this.delivery = undefined;
+    this.#starting = false;
   }
 
   /** Lets time pass in small steps, with real input and output between them, until `done`. */
   async until(done: () => boolean, what = 'what was waited for', stepMs = 50): Promise<void> {
-    for (let step = 0; step < 4000; step += 1) {
+    const end = performance.now() + 30_000;
+    for (let step = 0; performance.now() < end; step += 1) {
       if (this.failures.length > 0) throw this.failures[0];
       if (done()) return;
       await new Promise((resolve) => setImmediate(resolve));
@@ -122,7 +155,7 @@ export class DeliveryRig {
     const { store } = this;
     const upstream: DeliveryUpstream = {
       send: alive((body, query) => store.send(body, query)),
-      describe: alive((dest) => store.describe(dest)),
+      describe: alive((dest, fresh) => store.describe(dest, fresh)),
       find: alive((wanted) => store.find(wanted)),
       haveRaw: alive((stored) => store.haveRaw(stored)),
       texts: alive((index, member, ids) => store.texts(index, member, ids)),

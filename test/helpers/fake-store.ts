@@ -92,13 +92,14 @@ export class FakeStore implements DeliveryUpstream {
     return answer;
   }
 
-  async describe(dest: string): Promise<DestinationFacts> {
+  async describe(dest: string, fresh: boolean): Promise<DestinationFacts> {
     await this.gate();
     const writeIndex = this.writeIndex.get(dest) ?? dest;
     const exists = this.writeIndex.has(dest) || this.in(dest).length > 0 || this.documentsBefore.has(dest);
     return {
       writeIndex: exists ? writeIndex : undefined,
-      raw: this.raw.get(dest) ?? 'never-needed',
+      // A cache does not know of the pipeline.
+      raw: this.raw.get(dest) ?? (fresh && this.finalPipeline.has(dest) ? 'always' : 'never-needed'),
       documents: this.documentsBefore.get(writeIndex) ?? 0,
       held: this.held.get(dest),
     };
