@@ -47,8 +47,9 @@ export function answerError(exchange: Exchange, error: unknown, hangUpOn429 = fa
     exchange.response.destroy();
     return 0;
   }
-  const { status, body, headers, close } = found;
-  answer(exchange, status, body, { headers, close: close || (status === 413 && !exchange.request.complete) });
+  const { status, body, headers, close, type } = found;
+  const ends = close || (status === 413 && !exchange.request.complete);
+  answer(exchange, status, body, { headers, close: ends, ...(type !== undefined && { type }) });
   return status;
 }
 

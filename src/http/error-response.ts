@@ -6,7 +6,14 @@ import type { ErrorCause } from '../bulk/refusal.ts';
 import { LogsealError } from '../errors.ts';
 
 export type ErrorAnswer =
-  | { kind: 'answer'; status: number; headers: Record<string, string>; body: object | undefined; close: boolean }
+  | {
+      kind: 'answer';
+      status: number;
+      headers: Record<string, string>;
+      body: object | undefined;
+      close: boolean;
+      type?: string;
+    }
   /** No answer at all: the shipper sends again on a new connection. */
   | { kind: 'hang-up' };
 
@@ -60,7 +67,9 @@ function refused(error: LogsealError, requestId: string): ErrorAnswer {
     : type === undefined
       ? { error: error.message, status }
       : errorBody(status, { type, reason: error.message, ...(causedBy && { caused_by: causedBy }) }, requestId);
-  return { kind: 'answer', status, headers, body, close: close === true };
+  // Headers that disagree choose no type for the answer.
+  const plain = type === 'media_type_header_exception' ? { type: 'application/json' } : {};
+  return { kind: 'answer', status, headers, body, close: close === true, ...plain };
 }
 
 function busy(error: LogsealError, requestId: string): ErrorAnswer {

@@ -28,7 +28,7 @@ const shared = [
   'timeout',
   'wait_for_active_shards',
 ];
-const source = ['_source', '_source_excludes', '_source_includes'];
+const source = ['_source', '_source_exclude_vectors', '_source_excludes', '_source_includes'];
 export const bulkParameters = [...source, 'list_executed_pipelines', ...shared, ...common];
 export const documentParameters = [
   'if_primary_term',

@@ -99,7 +99,7 @@ t.test('media types are taken, mirrored or refused as by Elasticsearch', async (
     t.match(
       refusalOf(() => mediaTypes(content, accept)),
       { status, reason },
-      content,
+      String(content),
     );
 });
 
