@@ -10,6 +10,11 @@ export interface CommandEntry {
 
 export const commands: readonly CommandEntry[] = [
   {
+    name: 'demo',
+    summary: 'show in two minutes what Logseal does',
+    load: () => import('./demo.ts'),
+  },
+  {
     name: 'keygen',
     summary: "make the auditor's key and certificate, away from the proxy",
     load: () => import('./keygen.ts'),

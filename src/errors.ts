@@ -13,6 +13,7 @@ export const errorCodes = {
   DATA_DIR_LOCKED: 'stop',
   DATA_DIR_INVALID: 'stop',
   DELIVERY_FAILED: 'stop',
+  DEMO_FAILED: 'refuse',
   INTAKE_BUSY: 'retry',
   KEY_INVALID: 'stop',
   LOG_CORRUPT: 'stop',
