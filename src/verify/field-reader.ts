@@ -96,10 +96,10 @@ export class FieldReader {
       at += 1;
     }
     const end = this.#readMembers(source, at);
-    if (end < 0) return 'malformed';
+    if (end < 0 && ((this.#seen & 1) === 0 || this.#version === 1)) return 'malformed';
     if (this.#version !== 1) return this.#other(`the signature field is of version ${this.#version}`);
     if (this.suite < 1 || this.suite > 4) return this.#other(`the signature field names suite ${this.suite}`);
-    if (!this.#checkMembers()) return 'malformed';
+    if (end < 0 || !this.#checkMembers()) return 'malformed';
     this.restStart = end;
     this.#finishHeader();
     return 'read';
@@ -129,6 +129,7 @@ export class FieldReader {
 
   #readMembers(source: Buffer, from: number): number {
     this.#seen = 0;
+    this.#version = 1;
     this.type = 0;
     this.flags = 0;
     this.hasSalt = false;

@@ -21,7 +21,8 @@ export function judgeAll(run: Run): void {
   const chains = system.book.trusted();
   for (const [done, chain] of chains.entries()) {
     options.onProgress({ phase: 'chains', done, total: chains.length });
-    if (chain.key === 'ready' || chain.key === 'public') judgeOne(run, context, chain, newest[chain.instance] ?? 0);
+    if (isGone(run, context, chain, newest[chain.instance] ?? 0)) continue;
+    if (chain.key === 'ready' || chain.key === 'public') judgeOne(run, context, chain);
     else withoutKey(run, chain);
   }
   options.onProgress({ phase: 'chains', done: chains.length, total: chains.length });
@@ -64,20 +65,21 @@ function makeContext(run: Run, newest: readonly number[]): JudgeContext {
   };
 }
 
-function judgeOne(run: Run, context: JudgeContext, chain: TrustedChain, newest: number): void {
-  const { options, system, plan, tally } = run;
-  const sealed = plan.seals(chain.number).length;
-  if (chain.documents === 0 && sealed === 0) {
-    if (context.gapsJudged && isExpected(run, chain, newest)) {
-      tally.find({
-        verdict: 'MISSING',
-        chain: chain.id,
-        ...(chain.createdAt === undefined ? {} : { time: chain.createdAt }),
-        detail: `Nothing is left of chain ${chain.name === '' ? chain.id : chain.name}: no record and no seal.`,
-      });
-    }
-    return;
+/** A chain without any record or seal: reported if it should have some. */
+function isGone(run: Run, context: JudgeContext, chain: TrustedChain, newest: number): boolean {
+  if (chain.documents > 0 || run.plan.seals(chain.number).length > 0) return false;
+  if (context.gapsJudged && isExpected(run, chain, newest)) {
+    run.tally.find({
+      verdict: 'MISSING',
+      chain: chain.id,
+      ...(chain.createdAt === undefined ? {} : { time: chain.createdAt }),
+      detail: `Nothing is left of chain ${chain.name === '' ? chain.id : chain.name}: no record and no seal.`,
+    });
   }
+  return true;
+}
+
+function judgeOne({ options, system }: Run, context: JudgeContext, chain: TrustedChain): void {
   const { number, id, idBytes, instance } = chain;
   const selected = options.selection.chain;
   if (selected !== undefined && selected !== id) return;

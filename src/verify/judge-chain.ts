@@ -108,8 +108,8 @@ class ChainWalk {
       held: (row: number): void => this.#seen(part, row),
     };
     const provenSeal = seals.has(seal, sealMark.proven);
-    judgeSealedEpoch(judge, { seal, epoch, first, count, linkBefore: this.#link, provenSeal }, rows);
-    this.#checkTimes(part, rows);
+    const sealed = { seal, epoch, first, count, linkBefore: this.#link, provenSeal };
+    this.#checkTimes(part, judgeSealedEpoch(judge, sealed, rows));
     this.#nextSeq = first + count;
     this.#nextEpoch = epoch + 1;
     this.#link = Buffer.from(seals.part(seal, 'mac'));

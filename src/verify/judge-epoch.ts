@@ -37,8 +37,8 @@ export interface EpochJudge {
   held: (row: number) => void;
 }
 
-/** `rows`: all rows that hold places of this epoch, by index. */
-export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: readonly number[]): void {
+/** `rows`: all rows that hold places of this epoch, by index. Returns those whose headers are proven. */
+export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: readonly number[]): readonly number[] {
   const { chain, context } = judge;
   const inside = beyond(judge, sealed, rows);
   const held = holdPlaces(judge, inside);
@@ -51,6 +51,7 @@ export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: r
   const pending = counted && !chain.withKey && !sealed.provenSeal;
   for (const row of held.rows)
     conclude(context, chain, judge.table, row, counted ? (pending ? 'pending' : 'good') : 'unproven');
+  return counted ? held.rows : [];
 }
 
 /** Puts rows of one index together: one holds the place, the others are twins or rivals of it. */

@@ -51,7 +51,7 @@ export function checkLog(question: LogQuestion): LogAnswer {
     undefined,
   );
   const order = orderOf(question, newest);
-  const contiguous = contiguousSize(order, table);
+  const contiguous = contiguousSize(order, table, newest);
   const roots = rootsAt(order, contiguous, table, question);
   const forked = findFork(question, roots);
   const proven = question.checkpoints
@@ -59,7 +59,9 @@ export function checkLog(question: LogQuestion): LogAnswer {
     .reduce((most, { size }) => Math.max(most, size), 0);
   const provenSize = forked ? 0 : proven;
   for (const row of order.slice(0, provenSize)) table.mark(row, sealMark.proven);
-  const cut = (newest?.size ?? 0) - order.filter((row) => table.number(row, 'entry') < (newest?.size ?? 0)).length;
+  const whole = newest !== undefined && roots.get(newest.size)?.equals(newest.root) === true;
+  const there = order.filter((row) => table.number(row, 'entry') < (newest?.size ?? 0)).length;
+  const cut = whole ? 0 : Math.max(0, (newest?.size ?? 0) - there);
   if (cut - question.standIns > 0 && newest !== undefined) {
     tally.find({
       verdict: 'TRUNCATED',
@@ -76,7 +78,7 @@ export function checkLog(question: LogQuestion): LogAnswer {
       detail: `The newest checkpoint of ${origin} counts ${newest?.size ?? 0} seals; this verifier has seen ${known.size} on ${new Date(known.time).toISOString()}.`,
     });
   }
-  return { order, provenSize, newest, consistent: !forked && !rolledBack && cut <= 0 && newest !== undefined };
+  return { order, provenSize, newest, consistent: !forked && !rolledBack && cut === 0 && newest !== undefined };
 }
 
 /** By hint; where two seals claim one entry, the one that makes the newest checkpoint's root. */
@@ -95,10 +97,13 @@ function orderOf(question: LogQuestion, newest: ValidCheckpoint | undefined): nu
       rivals.set(order.length - 1, [...(rivals.get(order.length - 1) ?? []), row]);
     } else order.push(row);
   }
-  if (newest === undefined || order.length < newest.size || rootOf(order, newest.size, table).equals(newest.root)) {
-    if (newest !== undefined) settle(question, rivals.values());
+  if (newest === undefined) return order;
+  if (order.length >= newest.size && rootOf(order, newest.size, table).equals(newest.root)) {
+    settle(question, rivals.values());
     return order;
   }
+  const byTime = question.rows.toSorted((a, b) => table.number(a, 'closed') - table.number(b, 'closed') || a - b);
+  if (byTime.length >= newest.size && rootOf(byTime, newest.size, table).equals(newest.root)) return byTime;
   for (const [position, others] of rivals) {
     for (const other of others) {
       const swapped = order.with(position, other);
@@ -107,8 +112,7 @@ function orderOf(question: LogQuestion, newest: ValidCheckpoint | undefined): nu
       return swapped;
     }
   }
-  const byTime = question.rows.toSorted((a, b) => table.number(a, 'closed') - table.number(b, 'closed') || a - b);
-  return rootOf(byTime, newest.size, table).equals(newest.root) ? byTime : order;
+  return order;
 }
 
 /** Seals that claim the entry of another which the checkpoint proves. */
@@ -129,11 +133,12 @@ function rootOf(order: readonly number[], size: number, table: SealTable): Buffe
   return range.root();
 }
 
-/** How many entries follow each other from 0 on without a hole. */
-function contiguousSize(order: readonly number[], table: SealTable): number {
-  const hinted = order.every((row) => table.number(row, 'entry') >= 0);
+/** How many entries follow each other from 0 on without a hole. Where the root proves the order, hints do not matter. */
+function contiguousSize(order: readonly number[], table: SealTable, newest: ValidCheckpoint | undefined): number {
+  const proven =
+    newest !== undefined && order.length >= newest.size && rootOf(order, newest.size, table).equals(newest.root);
   const hole = order.findIndex((row, position) => table.number(row, 'entry') !== position);
-  return !hinted || hole < 0 ? order.length : hole;
+  return proven || hole < 0 || order.every((row) => table.number(row, 'entry') < 0) ? order.length : hole;
 }
 
 /** Roots at all sizes that somebody asks for. */

@@ -62,9 +62,8 @@ export class MissingRuns {
     const run = this.#run;
     if (run === undefined) return;
     this.#run = undefined;
-    const place = run.pending
-      ? undefined
-      : this.#gone.find(({ from, to }) => timeAfter >= from && run.timeBefore <= to);
+    const fitting = this.#gone.filter(({ from, to }) => !run.pending && timeAfter >= from && run.timeBefore <= to);
+    const place = fitting.find(({ to }) => timeAfter <= to) ?? fitting.at(-1);
     if (place !== undefined) this.#addGone(place, run);
     else this.#emit(this.#finding(run));
   }

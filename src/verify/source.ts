@@ -29,6 +29,8 @@ export interface Source {
   readonly description: string;
   /** What stays the same when the same place is read again, known after `open`; the verifier's memory goes by it. */
   readonly identity?: string;
+  /** What could not be done, a sentence each; known after `open`. */
+  readonly remarks?: readonly string[];
   open(): Promise<void>;
   indices(): Promise<IndexDescription[]>;
   /** The documents of logseal-checkpoints, logseal-seals and logseal-control: in that order when live, else in any. */

@@ -23,6 +23,7 @@ export function summarise(run: Run, memory: Memory, seconds: number): Summary {
   const anchorConfigured = options.anchors.length > 0;
   const notCovered = [
     ...options.remarks,
+    ...(options.source.remarks ?? []),
     ...run.notes.sentences,
     ...selectionSentences(options.selection),
     ...logSentences(run, memory.path !== undefined),

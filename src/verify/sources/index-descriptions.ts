@@ -4,7 +4,7 @@
  * Owns the reading of `GET /*` and `GET /_alias`. All of it is what the search engine claims: nothing here makes a record good.
  */
 import type { JsonObject } from '../../upstream/ask.ts';
-import { isObject, objectAt, textAt } from '../../upstream/ask.ts';
+import { isObject, objectAt, textAt, textsAt } from '../../upstream/ask.ts';
 import { sourceRule } from '../../upstream/source-rule.ts';
 import type { IndexDescription } from '../source.ts';
 
@@ -28,6 +28,31 @@ export function describeIndices(indices: JsonObject, aliases: JsonObject): Index
       ...(dataStream === undefined ? {} : { dataStream }),
     };
   });
+}
+
+/**
+ * The line that an export has of an index. Synthetic source is said inside the mapping, as an index that was made so by its
+ * mapping has it.
+ */
+export function exportedIndex(index: IndexDescription): JsonObject {
+  const { name, sourceMode, dataStream, filteredAliases: filtered } = index;
+  const mappings = isObject(index.mappings) ? index.mappings : {};
+  const mode = sourceMode === 'synthetic' ? { _source: { ...objectAt(mappings, '_source'), mode: 'synthetic' } } : {};
+  return {
+    _index: name,
+    _mappings: { ...mappings, ...mode },
+    ...(dataStream === undefined ? {} : { _data_stream: dataStream }),
+    ...(filtered.length === 0 ? {} : { _filtered_aliases: filtered }),
+  };
+}
+
+/** The reverse of it. */
+export function describeExported(name: string, line: unknown): IndexDescription {
+  const mappings = objectAt(line, '_mappings') ?? {};
+  const dataStream = textAt(line, '_data_stream');
+  const { sourceMode } = sourceRule({}, [mappings]);
+  const filtered = textsAt(line, '_filtered_aliases');
+  return { name, mappings, sourceMode, filteredAliases: filtered, ...(dataStream === undefined ? {} : { dataStream }) };
 }
 
 function filteredAliases(entry: unknown): string[] {

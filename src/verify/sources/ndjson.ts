@@ -6,10 +6,15 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { LogsealError } from '../../errors.ts';
-import { bracketEnd, findMember, skipString, skipValue } from '../json-bytes.ts';
+import { bracketEnd, findMember, skipBlanks, skipString, skipValue } from '../json-bytes.ts';
 import type { IndexDescription, Source, SourceDocument } from '../source.ts';
-import { systemIndices } from '../source.ts';
+import { describeExported } from './index-descriptions.ts';
+import { LastName } from './last-name.ts';
+import type { SourceSelection } from './selected-indices.ts';
+import { indexSelector, systemNames } from './selected-indices.ts';
+import { spoolToFile } from './spooled-stream.ts';
 
 const blockBytes = 1024 * 1024;
 const lineBytesMax = 128 * 1024 * 1024;
@@ -18,39 +23,36 @@ const idPrefix = Buffer.from('","_id":"');
 const systemPrefix = Buffer.from('logseal-');
 const sourcePrefix = Buffer.from('","_source":');
 
-const systemNames: ReadonlySet<string> = new Set([
-  systemIndices.checkpoints,
-  systemIndices.seals,
-  systemIndices.control,
-]);
-
 interface NumberedLine {
   bytes: Buffer;
   number: number;
 }
 
-type Line = { kind: 'document'; document: SourceDocument } | { kind: 'mappings'; index: string; mappings: unknown };
+type Line = { kind: 'document'; document: SourceDocument } | { kind: 'mappings'; description: IndexDescription };
 
-/** An export in a file. `index` selects records of one index; system documents are always read. */
+/** An export in a file, or in a stream that is spooled first. System documents are always read, whatever is selected. */
 export class NdjsonSource implements Source {
   readonly kind = 'ndjson';
   readonly live = false;
   readonly description: string;
   readonly #path: string;
-  readonly #index: string | undefined;
+  readonly #stream: Readable | undefined;
+  readonly #isSelected: (index: string) => boolean;
   readonly #names: LastName = new LastName();
   #file: FileHandle | undefined;
   #buffer: Buffer = Buffer.alloc(0);
 
-  constructor(path: string, index: string | undefined) {
+  /** With `stream` that is read, and `path` is only its name. */
+  constructor(path: string, selection: SourceSelection = {}, stream?: Readable) {
     this.#path = path;
-    this.#index = index;
+    this.#stream = stream;
+    this.#isSelected = indexSelector(selection);
     this.description = path;
   }
 
   async open(): Promise<void> {
     try {
-      this.#file = await open(this.#path, 'r');
+      this.#file = this.#stream === undefined ? await open(this.#path, 'r') : await spoolToFile(this.#stream);
     } catch (cause) {
       throw new LogsealError('USAGE', `${this.#path}: the export cannot be opened`, { cause });
     }
@@ -62,8 +64,7 @@ export class NdjsonSource implements Source {
     for await (const { lines } of this.#blocks(isMappings)) {
       for (const { bytes } of lines) {
         const parsed = parseAny(bytes);
-        if (parsed?.kind !== 'mappings') continue;
-        described.push({ name: parsed.index, mappings: parsed.mappings, sourceMode: 'unknown', filteredAliases: [] });
+        if (parsed?.kind === 'mappings') described.push(parsed.description);
       }
     }
     return described;
@@ -74,8 +75,7 @@ export class NdjsonSource implements Source {
   }
 
   async *records(): AsyncIterable<SourceDocument[]> {
-    const wanted = this.#index;
-    yield* this.#documents(always, (index) => !systemNames.has(index) && (wanted === undefined || index === wanted));
+    yield* this.#documents(always, this.#isSelected);
   }
 
   async close(): Promise<void> {
@@ -107,7 +107,7 @@ export class NdjsonSource implements Source {
     let position = 0;
     let number = 0;
     for (;;) {
-      if (kept === this.#buffer.length) this.#grow(kept);
+      if (kept === this.#buffer.length) this.#grow(kept, number + 1);
       const buffer = this.#buffer;
       const { bytesRead } = await file.read(buffer, kept, buffer.length - kept, position);
       position += bytesRead;
@@ -118,7 +118,7 @@ export class NdjsonSource implements Source {
         const feed = buffer.indexOf(0x0a, at);
         const lineEnd = feed < 0 || feed >= end ? end : feed;
         number += 1;
-        if (lineEnd > at && mayMatter(buffer, at, lineEnd)) lines.push({ bytes: buffer.subarray(at, lineEnd), number });
+        if (mayMatter(buffer, at, lineEnd) && !isBlank(buffer, at, lineEnd)) lines.push({ bytes: buffer.subarray(at, lineEnd), number });
         at = lineEnd + 1;
       }
       if (lines.length > 0) yield { lines };
@@ -128,9 +128,10 @@ export class NdjsonSource implements Source {
     }
   }
 
-  #grow(kept: number): void {
-    if (kept >= lineBytesMax)
-      throw new LogsealError('USAGE', `${this.#path} has a line of more than ${lineBytesMax} bytes`);
+  #grow(kept: number, line: number): void {
+    if (kept >= lineBytesMax) {
+      throw new LogsealError('USAGE', `${this.#path}: line ${line} is longer than ${lineBytesMax} bytes`);
+    }
     const grown = Buffer.allocUnsafe(this.#buffer.length * 2);
     this.#buffer.copy(grown, 0, 0, kept);
     this.#buffer = grown;
@@ -165,6 +166,10 @@ export class NdjsonSource implements Source {
 
 const always = (): boolean => true;
 
+function isBlank(block: Buffer, start: number, end: number): boolean {
+  return block[start] !== 0x7b && skipBlanks(block, start) >= end;
+}
+
 /** Anything but a document in our own spelling. */
 function isMappings(block: Buffer, start: number, end: number): boolean {
   if (!hasAt(block, start, indexPrefix)) return true;
@@ -182,7 +187,7 @@ function parseAny(line: Buffer): Line | undefined {
   const index = textMember(line, '_index');
   if (index === undefined) return undefined;
   const mappings = memberBytes(line, '_mappings');
-  if (mappings !== undefined) return { kind: 'mappings', index, mappings: parseJson(mappings) };
+  if (mappings !== undefined) return { kind: 'mappings', description: describeExported(index, parseJson(line)) };
   const id = textMember(line, '_id');
   const source = memberBytes(line, '_source');
   if (id === undefined || source === undefined) return undefined;
@@ -213,17 +218,4 @@ function hasAt(line: Buffer, at: number, text: Buffer): boolean {
   if (at + text.length > line.length) return false;
   for (let n = 0; n < text.length; n++) if (line[at + n] !== text[n]) return false;
   return true;
-}
-
-/** Makes a name's string once as long as the same name comes again. */
-class LastName {
-  #bytes: Buffer = Buffer.alloc(0);
-  #text = '';
-
-  name(line: Buffer, start: number, end: number): string {
-    if (this.#bytes.length === end - start && hasAt(line, start, this.#bytes)) return this.#text;
-    this.#bytes = Buffer.from(line.subarray(start, end));
-    this.#text = line.utf8Slice(start, end);
-    return this.#text;
-  }
 }
