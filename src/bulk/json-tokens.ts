@@ -34,6 +34,8 @@ export class JsonTokens {
   readonly #open: ('{' | '[')[] = [];
   #expectName = false;
   #afterValue = false;
+  /** A name stands without its value. */
+  #afterName = false;
 
   constructor(source: string) {
     this.#source = source;
@@ -55,7 +57,7 @@ export class JsonTokens {
       c = source[this.end];
       if (c === undefined) throw this.#endOfFile();
       if (c === '}' || c === ']') throw this.#unexpected();
-    } else if (c === '}' || c === ']') {
+    } else if ((c === '}' || c === ']') && !this.#afterName) {
       return this.#close(c);
     } else if (this.#afterValue && this.#open.length > 0) {
       throw this.#unexpected();
@@ -104,10 +106,13 @@ export class JsonTokens {
     if (this.#source[colon] !== ':') throw this.#unexpected();
     this.end = colon + 1;
     this.#expectName = false;
+    this.#afterValue = false;
+    this.#afterName = true;
     return 'FIELD_NAME';
   }
 
   #value(c: string): Token {
+    this.#afterName = false;
     if (c === '{' || c === '[') {
       if (this.#open.length >= depthMax) throw this.#unexpected();
       this.#open.push(c);
