@@ -40,10 +40,17 @@ export function answer(
   response.end(exchange.method === 'HEAD' ? undefined : bytes);
 }
 
-/** Answers an error, or hangs up. `hangUpOn429`: this client is known to lose what is answered 429. */
-export function answerError(exchange: Exchange, error: unknown, hangUpOn429 = false): number {
-  const found = errorAnswer(error, exchange.id);
-  if (found.kind === 'hang-up' || (hangUpOn429 && found.status === 429) || exchange.response.headersSent) {
+/**
+ * Answers an error, or hangs up. `intake`: the request brought records. `hangUpOn429`: this client is known to lose what is
+ * answered 429. Returns the status, 0 for none.
+ */
+export function answerError(
+  exchange: Exchange,
+  error: unknown,
+  options: { intake?: boolean; hangUpOn429?: boolean } = {},
+): number {
+  const found = errorAnswer(error, exchange.id, options.intake);
+  if (found.kind === 'hang-up' || (options.hangUpOn429 && found.status === 429) || exchange.response.headersSent) {
     exchange.response.destroy();
     return 0;
   }

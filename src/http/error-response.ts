@@ -17,10 +17,14 @@ export type ErrorAnswer =
   /** No answer at all: the shipper sends again on a new connection. */
   | { kind: 'hang-up' };
 
+const awayReason = 'the search engine cannot be reached at the moment';
 /** How long a shipper is asked to wait before it sends again, seconds. */
 const retryAfterSeconds = '1';
 
-export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
+/**
+ * `intake`: of a request that brings records. Shippers send again what is answered 429, and some drop what is answered 503.
+ */
+export function errorAnswer(error: unknown, requestId: string, intake = false): ErrorAnswer {
   if (!(error instanceof LogsealError))
     return failure(500, 'internal_server_error', 'unexpected error in the proxy', requestId);
   switch (error.code) {
@@ -32,12 +36,8 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
       return busy(error, requestId);
     case 'UPSTREAM_REFUSED':
     case 'UPSTREAM_UNKNOWN':
-      return failure(
-        503,
-        'no_node_available_exception',
-        'the search engine cannot be reached at the moment',
-        requestId,
-      );
+      if (intake) return busy(error, requestId);
+      return failure(503, 'no_node_available_exception', awayReason, requestId);
     case 'CLIENT_GONE':
     case 'WAL_FAILED':
       return { kind: 'hang-up' };
@@ -73,7 +73,8 @@ function refused(error: LogsealError, requestId: string): ErrorAnswer {
 }
 
 function busy(error: LogsealError, requestId: string): ErrorAnswer {
-  const cause = { type: 'es_rejected_execution_exception', reason: error.message };
+  const reason = error.code.startsWith('UPSTREAM') ? awayReason : error.message;
+  const cause = { type: 'es_rejected_execution_exception', reason };
   return {
     kind: 'answer',
     status: 429,

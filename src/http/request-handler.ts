@@ -43,7 +43,8 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
       kind = found.kind === 'bulk' || found.kind === 'document' ? found.kind : 'passthrough';
       status = await handle(exchange, found, options);
     } catch (error) {
-      status = answerError(exchange, error, options.hangUpInsteadOf429.match(exchange.request));
+      const hangUpOn429 = options.hangUpInsteadOf429.match(exchange.request);
+      status = answerError(exchange, error, { intake: kind === 'bulk' || kind === 'document', hangUpOn429 });
       report(exchange, error, status, options);
     }
     options.metrics.requests.inc({ kind, status: status === 0 ? 'none' : `${Math.trunc(status / 100)}xx` });

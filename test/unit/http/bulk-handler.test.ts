@@ -225,7 +225,9 @@ t.test('if the search engine refuses the unsigned part, nothing is signed', asyn
   };
   t.match(await post(`${server.url}/_bulk`, mixed), { status: 401, json: { status: 401 } });
   server.upstream.respond = (_request, response) => response.end('{"items":[]}');
-  t.equal((await post(`${server.url}/_bulk`, mixed)).status, 503, 'another number of items is no answer');
+  t.equal((await post(`${server.url}/_bulk`, mixed)).status, 429, 'another number of items is no answer');
+  await server.upstream.stop();
+  t.equal((await post(`${server.url}/_bulk`, mixed)).status, 429, 'and 503 would make some shippers drop it');
   t.equal(server.intake.records.length, 0);
 });
 
