@@ -24,6 +24,16 @@ export const commands: readonly CommandEntry[] = [
     summary: 'say whether anything was changed, removed, added or moved',
     load: () => import('./verify.ts'),
   },
+  {
+    name: 'export',
+    summary: 'write everything that a verifier elsewhere needs, as NDJSON',
+    load: () => import('./export.ts'),
+  },
+  {
+    name: 'trust',
+    summary: 'write the trust file that a verifier brings with him',
+    load: () => import('./trust.ts'),
+  },
   { name: 'keys', summary: 'wrap, show and unwrap chain secrets', load: () => import('./keys.ts') },
   {
     name: 'config',

@@ -61,7 +61,7 @@ async function openEpoch(dir: string, id: string): Promise<number> {
   return epoch;
 }
 
-function readInstance(dir: string): ShownInstance {
+export function readInstance(dir: string): ShownInstance {
   const path = join(dir, 'instance.json');
   let text: string;
   try {

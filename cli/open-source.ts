@@ -9,10 +9,15 @@ import { StoreSource } from '../src/verify/sources/store.ts';
 import type { SourceChoice } from './source-argument.ts';
 import type { Terminal } from './terminal.ts';
 
-export function openSource(choice: SourceChoice, selection: SourceSelection, _terminal: Terminal): Source {
+export function openSource(
+  choice: SourceChoice,
+  selection: SourceSelection,
+  terminal: Pick<Terminal, 'stdin'>,
+): Source {
   switch (choice.kind) {
     case 'ndjson':
-      return new NdjsonSource(choice.path, selection.index);
+      if (choice.path === '-') return new NdjsonSource('standard input', selection, terminal.stdin);
+      return new NdjsonSource(choice.path, selection);
     case 'store':
       return new StoreSource(choice.path, choice.dataDir, selection);
     case 'search':

@@ -112,7 +112,7 @@ function readTrust(choice: SourceChoice, flags: VerifyFlags, remarks: string[]):
   return [readTrustFile(path)];
 }
 
-function readTrustFile(path: string): TrustFile {
+export function readTrustFile(path: string): TrustFile {
   const decoded = decodeTrustFile(readSmall(path).toString());
   if (!decoded.ok) throw usage(`${path} is no trust file: it ${decoded.reason}`);
   return decoded.trust;
@@ -169,7 +169,7 @@ function selectionOf({ index, chain, from, to }: VerifyFlags): Selection {
 }
 
 /** ISO 8601, or milliseconds since 1970. */
-function timeOf(flag: string, text: string): number {
+export function timeOf(flag: string, text: string): number {
   const time = /^\d{11,15}$/.test(text) ? Number(text) : Date.parse(text);
   if (!Number.isSafeInteger(time)) throw usage(`${flag} ${text} is no time: write it as 2026-11-23T10:00:00Z`);
   return time;

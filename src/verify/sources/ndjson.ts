@@ -118,7 +118,8 @@ export class NdjsonSource implements Source {
         const feed = buffer.indexOf(0x0a, at);
         const lineEnd = feed < 0 || feed >= end ? end : feed;
         number += 1;
-        if (mayMatter(buffer, at, lineEnd) && !isBlank(buffer, at, lineEnd)) lines.push({ bytes: buffer.subarray(at, lineEnd), number });
+        if (mayMatter(buffer, at, lineEnd) && !isBlank(buffer, at, lineEnd))
+          lines.push({ bytes: buffer.subarray(at, lineEnd), number });
         at = lineEnd + 1;
       }
       if (lines.length > 0) yield { lines };
