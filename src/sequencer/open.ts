@@ -13,7 +13,7 @@ import { comparePositions } from '../wal/position.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { Admission } from './admission.ts';
 import type { ChainRule } from './chain-rule.ts';
-import { chainNaming, controlChain } from './chain-rule.ts';
+import { chainNaming } from './chain-rule.ts';
 import type { RotationReason } from './chain-set.ts';
 import { ChainSet } from './chain-set.ts';
 import type { EpochLimits } from './epochs.ts';
@@ -126,7 +126,7 @@ export class Signing {
     await instance.update({ clean: false });
     if (instance.state.control === undefined) await signing.chains.createControl();
     else await signing.#resume(recovered.chains, clean);
-    await signing.#forget(recovered.abandoned.map((chain) => chain.id));
+    await signing.#forget(recovered.over.map((chain) => chain.id));
     await signing.#boot(clean);
     await signing.#rotateForCertificates();
     signing.#epochs.watchIdle(() => signing.chains.control);
@@ -242,6 +242,3 @@ async function loadHeads(sealLog: SealLog): Promise<LogHeads> {
   for await (const { text } of sealLog.read(heads.range.size)) heads.add(text);
   return heads;
 }
-
-/** The control chain is not counted in `chains.max`; its name is taken. */
-export const reservedChainNames: readonly string[] = [controlChain];

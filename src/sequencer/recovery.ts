@@ -36,8 +36,8 @@ export interface RecoveryOptions {
 export interface RecoveredChains {
   /** In the order of their making; several of one name if a rotation was interrupted. */
   chains: LiveChain[];
-  /** Chains that were begun and never announced: they signed nothing, and their keys can go. */
-  abandoned: ActiveChain[];
+  /** Chains that have ended, or were begun and never announced: they sign nothing any more, and what is left of their keys can go. */
+  over: ActiveChain[];
 }
 
 /** What the frames say about an epoch that has no seal. */
@@ -52,14 +52,14 @@ export async function recoverChains(options: RecoveryOptions): Promise<Recovered
   const { unsealed, announced } = await scan(options);
   const { instance, heads } = options;
   const chains: LiveChain[] = [];
-  const abandoned: ActiveChain[] = [];
+  const over: ActiveChain[] = [];
   for (const active of instance.state.chains) {
     const used = heads.byChain.has(active.id) || unsealed.has(active.id) || announced.has(active.id);
-    if (used || active.id === instance.state.control)
-      chains.push(await restore(options, active, unsealed.get(active.id)));
-    else abandoned.push(active);
+    const ended = heads.byChain.get(active.id)?.ended === true;
+    if (ended || !(used || active.id === instance.state.control)) over.push(active);
+    else chains.push(await restore(options, active, unsealed.get(active.id)));
   }
-  return { chains, abandoned };
+  return { chains, over };
 }
 
 async function scan(options: RecoveryOptions): Promise<{ unsealed: Map<string, Unsealed>; announced: Set<string> }> {
@@ -101,11 +101,12 @@ function takeRecords(
 ): void {
   const header = readRecordsHeader(payload);
   const id = header.chain.toString('base64url');
-  const control = id === options.instance.state.control;
+  const view = new RecordView().seek(payload, recordsHeaderBytes);
+  // Of any control chain: the one that announced a chain may have been rotated since.
+  const control = view.type === 1;
   const sealed = header.epoch <= (options.heads.byChain.get(id)?.epoch ?? -1);
   if (sealed && !control) return;
   const suite = knownSuite(header.suite);
-  const view = new RecordView().seek(payload, recordsHeaderBytes);
   for (let left = header.count; left > 0; left -= 1) {
     if (control) noteAnnouncement(view.content, announced);
     if (!sealed) addLeaf(unsealed, id, suite, header.chain, header.epoch, view);
