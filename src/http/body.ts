@@ -33,14 +33,46 @@ export async function readBody(exchange: Exchange, lease: Lease, bytesMax: numbe
   if (declaresTooMuch(request, bytesMax)) throw declaredTooMuch(bytesMax);
   const coding = codingOf(request.headers['content-encoding']);
   exchange.proceed();
-  const body = await collect(request, lease, gone, bytesMax);
+  const declared = request.headers['content-length'];
+  const body =
+    declared === undefined
+      ? await collect(request, lease, gone, bytesMax)
+      : await collectDeclared(request, Number(declared));
   if (coding === 'identity' || body.length === 0) return body;
   return inflate(body, coding, bytesMax, (bytes) => lease.grow(bytes, gone));
 }
 
+/** Of a length that is known, and has a place already. A body that comes in one piece is not copied. */
+function collectDeclared(request: IncomingMessage, declared: number): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  let target: Buffer | undefined;
+  let length = 0;
+  request.on('data', (chunk: Buffer) => {
+    if (length === 0 && chunk.length === declared) {
+      target = chunk;
+    } else {
+      target ??= Buffer.allocUnsafeSlow(declared);
+      chunk.copy(target, length);
+    }
+    length += chunk.length;
+  });
+  request.once('end', () => {
+    if (length === declared) resolve(target ?? Buffer.alloc(0));
+    else reject(cutOff());
+  });
+  request.once('close', () => reject(cutOff()));
+  // Gone while it waited for its place: nothing more will be heard of it.
+  if (request.destroyed) reject(cutOff());
+  return promise;
+}
+
+function cutOff(cause?: unknown): LogsealError {
+  return new LogsealError('CLIENT_GONE', 'the connection ended before the request body did', { cause });
+}
+
+/** Of a length that nobody has told: a place is asked for as it comes. */
 async function collect(request: IncomingMessage, lease: Lease, gone: AbortSignal, bytesMax: number): Promise<Buffer> {
-  const declared = request.headers['content-length'];
-  let target = Buffer.allocUnsafeSlow(declared === undefined ? chunkedBytes : Number(declared));
+  let target = Buffer.allocUnsafeSlow(chunkedBytes);
   let length = 0;
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
@@ -57,7 +89,7 @@ async function collect(request: IncomingMessage, lease: Lease, gone: AbortSignal
     }
   } catch (error) {
     if (error instanceof LogsealError) throw error;
-    throw new LogsealError('CLIENT_GONE', 'the connection ended before the request body did', { cause: error });
+    throw cutOff(error);
   }
   return target.subarray(0, length);
 }
