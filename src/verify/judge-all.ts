@@ -57,6 +57,7 @@ function makeContext(run: Run, newest: readonly number[]): JudgeContext {
     live: options.source.live,
     now: options.source.live ? options.now : Math.max(0, ...newest),
     graceMs: options.graceMs,
+    forked: (instance) => system.logs[instance]?.forked === true,
     newestClosed: (instance) => newest[instance] ?? 0,
     stopped: (instance, since) => notes.stop(instance, since),
     unprovable: (count) => {

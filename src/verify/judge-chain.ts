@@ -98,7 +98,9 @@ class ChainWalk {
     const first = seals.number(seal, 'first');
     const count = seals.word(seal, 'count');
     const closed = seals.number(seal, 'closed');
-    this.#checkSeal(seal, epoch, first);
+    const provenSeal = seals.has(seal, sealMark.proven);
+    if (this.#chain.withKey || provenSeal || !this.#context.forked(this.#chain.instance))
+      this.#checkSeal(seal, epoch, first);
     const rows = this.#take(part, epoch + 1);
     const judge = {
       context: this.#context,
@@ -107,7 +109,6 @@ class ChainWalk {
       missing: (from: number, to: number): void => this.#miss(part, from, to, epoch, closed),
       held: (row: number): void => this.#seen(part, row),
     };
-    const provenSeal = seals.has(seal, sealMark.proven);
     const sealed = { seal, epoch, first, count, linkBefore: this.#link, provenSeal };
     this.#checkTimes(part, judgeSealedEpoch(judge, sealed, rows));
     this.#nextSeq = first + count;

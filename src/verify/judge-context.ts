@@ -47,6 +47,8 @@ export interface JudgeContext {
   /** The verifier's clock, or for an export the newest seal's; ms since 1970. */
   now: number;
   graceMs: number;
+  /** Whether two statements about an instance's log differ. */
+  forked: (instance: number) => boolean;
   /** Newest `closed` among the seals of an instance. */
   newestClosed: (instance: number) => number;
   /** An open epoch that should have been sealed, with nothing sealed after it: the instance has stopped. */

@@ -40,6 +40,10 @@ export interface EpochJudge {
 /** `rows`: all rows that hold places of this epoch, by index. Returns those whose headers are proven. */
 export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: readonly number[]): readonly number[] {
   const { chain, context } = judge;
+  if (!chain.withKey && !sealed.provenSeal && context.forked(chain.instance)) {
+    context.unprovable(rows.length);
+    return [];
+  }
   const inside = beyond(judge, sealed, rows);
   const held = holdPlaces(judge, inside);
   gaps(judge, sealed, held);

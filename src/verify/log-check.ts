@@ -40,6 +40,8 @@ export interface LogAnswer {
   provenSize: number;
   /** The newest checkpoint, if there is one. */
   newest: ValidCheckpoint | undefined;
+  /** Two statements about this log differ: without the key a seal that no checkpoint proves says nothing. */
+  forked: boolean;
   /** Whether the newest checkpoint is over the seals that are there, and over what the verifier knew. */
   consistent: boolean;
 }
@@ -57,8 +59,7 @@ export function checkLog(question: LogQuestion): LogAnswer {
   const proven = question.checkpoints
     .filter(({ size, root }) => roots.get(size)?.equals(root) === true)
     .reduce((most, { size }) => Math.max(most, size), 0);
-  const provenSize = forked ? 0 : proven;
-  for (const row of order.slice(0, provenSize)) table.mark(row, sealMark.proven);
+  for (const row of order.slice(0, proven)) table.mark(row, sealMark.proven);
   const whole = newest !== undefined && roots.get(newest.size)?.equals(newest.root) === true;
   const there = order.filter((row) => table.number(row, 'entry') < (newest?.size ?? 0)).length;
   const cut = whole ? 0 : Math.max(0, (newest?.size ?? 0) - there);
@@ -78,7 +79,13 @@ export function checkLog(question: LogQuestion): LogAnswer {
       detail: `The newest checkpoint of ${origin} counts ${newest?.size ?? 0} seals; this verifier has seen ${known.size} on ${new Date(known.time).toISOString()}.`,
     });
   }
-  return { order, provenSize, newest, consistent: !forked && !rolledBack && cut === 0 && newest !== undefined };
+  return {
+    order,
+    provenSize: proven,
+    newest,
+    forked,
+    consistent: !forked && !rolledBack && cut === 0 && newest !== undefined,
+  };
 }
 
 /** By hint; where two seals claim one entry, the one that makes the newest checkpoint's root. */
