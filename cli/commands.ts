@@ -25,6 +25,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./verify.ts'),
   },
   {
+    name: 'inspect',
+    summary: 'show one record in full, with its proof',
+    load: () => import('./inspect.ts'),
+  },
+  {
     name: 'export',
     summary: 'write everything that a verifier elsewhere needs, as NDJSON',
     load: () => import('./export.ts'),
