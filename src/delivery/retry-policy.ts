@@ -37,6 +37,9 @@ export class Backoff {
   }
 }
 
+/** The longest silence of the cluster that still counts as answering. */
+const silenceMsMax = 5 * 60 * 1000;
+
 /**
  * Time that a record was refused while the cluster answered others. A cluster that answers nobody is down, and a day of that
  * is a normal day: it must not push records into the rejects.
@@ -56,7 +59,10 @@ export class BlockedTime {
   /** Call at every refusal; `answered` counts the batches that the cluster answered for anybody. */
   refused(clock: Clock, answered: number): void {
     const now = clock.monotonic();
-    if (this.#last !== undefined && answered > this.#last.answered) this.#ms += now - this.#last.atMs;
+    if (this.#last !== undefined) {
+      if (answered === this.#last.answered) return;
+      this.#ms += Math.min(now - this.#last.atMs, silenceMsMax);
+    }
     this.#last = { atMs: now, answered };
   }
 
