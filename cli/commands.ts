@@ -41,6 +41,16 @@ export const commands: readonly CommandEntry[] = [
   },
   { name: 'keys', summary: 'wrap, show and unwrap chain secrets', load: () => import('./keys.ts') },
   {
+    name: 'redeliver',
+    summary: 'send again what the log still keeps, after the search engine was restored',
+    load: () => import('./redeliver.ts'),
+  },
+  {
+    name: 'templates',
+    summary: 'show what was changed in index templates, or undo it',
+    load: () => import('./templates.ts'),
+  },
+  {
     name: 'config',
     summary: 'check the configuration, or print it with the place each value comes from',
     load: () => import('./config.ts'),

@@ -8,6 +8,7 @@ import { RecordView, recordsHeaderBytes } from '../journal/records-entry.ts';
 import { decodeRejectDetail } from '../journal/reject-detail.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
+import { readFrom } from './cursor-keeper.ts';
 import type { Places } from './places.ts';
 import type { PlaceBody } from './port.ts';
 import type { RejectRegister } from './rejects.ts';
@@ -23,9 +24,14 @@ interface Runs {
   reason?: string;
 }
 
-/** Reads the log once from the oldest cursor to its end: what was decided before a restart holds after it. */
-export async function learnFromLog(dir: string, from: Position, to: Position, learned: Learned): Promise<void> {
-  const reader = await WalReader.open(dir, from);
+/** Reads the log once from the oldest cursor to `to`, or to its end: what was decided before a restart holds after it. */
+export async function learnFromLog(
+  dir: string,
+  from: Position,
+  to: Position | undefined,
+  learned: Learned,
+): Promise<void> {
+  const reader = await WalReader.open(dir, readFrom(from));
   try {
     for (let frames = await reader.next(to); frames !== undefined; frames = await reader.next(to)) {
       for (const { payload, position } of frames) learnFromFrame(payload, position, learned);

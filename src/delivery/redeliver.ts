@@ -4,6 +4,7 @@
  * delivery of new records. Moves no cursor.
  */
 
+import { LogsealError } from '../errors.ts';
 import { entryKinds } from '../journal/entry-kind.ts';
 import { recordsHeaderBytes } from '../journal/records-entry.ts';
 import { decodeSealEntry } from '../journal/seal-entry.ts';
@@ -36,9 +37,12 @@ export type RedeliverOptions = Pick<DeliveryOptions, 'walDir' | 'upstream' | 'ho
   /** Tries of a batch before what is left of it is given up, and reported. */
   triesMax: number;
   signal: AbortSignal;
+  /** Called after every batch. */
+  onProgress?: (report: Readonly<RedeliverReport>) => void;
 };
 
 export interface RedeliverReport {
+  /** Looked at. */
   records: number;
   /** Were missing, and are there again. */
   sent: number;
@@ -46,8 +50,11 @@ export interface RedeliverReport {
   /** Could not be sent; the first reasons. */
   failed: number;
   reasons: string[];
+  /** Time of the oldest record that the log still has, milliseconds since 1970; undefined when it has none. */
+  oldestMs: number | undefined;
 }
 
+const reasonsMax = 10;
 const batchItemsMax = 1000;
 
 export async function redeliver(options: RedeliverOptions): Promise<RedeliverReport> {
@@ -60,33 +67,48 @@ export async function redeliver(options: RedeliverOptions): Promise<RedeliverRep
     watchers: new Watchers(host),
     adaptive: new Adaptive(defaultLimits),
   });
-  await learnFromLog(walDir, beginning, until, { register, places });
-  const report: RedeliverReport = { records: 0, sent: 0, seals: 0, failed: 0, reasons: [] };
-  const reader = await WalReader.open(walDir, undefined);
+  // To the very end: the record that names a reject stands after it, and may stand after `until`.
+  await whileTrimmed(() => learnFromLog(walDir, beginning, undefined, { register, places }));
+  const report: RedeliverReport = { records: 0, sent: 0, seals: 0, failed: 0, reasons: [], oldestMs: undefined };
   const items = new ItemReader(destinations);
   let newest: Frame | undefined;
-  try {
+  await whileTrimmed(async () => {
+    await using reader = await WalReader.open(walDir, undefined);
+    // After a trim this begins with what is oldest then, all of it still to come.
     for (let frames = await reader.next(until); frames !== undefined; frames = await reader.next(until)) {
       if (options.signal.aborted) break;
-      await bringAll(recordsOf(frames, items, options.fromMs), dispatch, options, report);
+      await bringAll(recordsOf(frames, items, options.fromMs, report), dispatch, options, report);
       const seals = frames.filter(({ payload }) => payload[0] === entryKinds.seal);
       if (await bringSeals(seals, options, report)) newest = seals.at(-1) ?? newest;
     }
-  } finally {
-    await reader.close();
-  }
+  });
   if (newest !== undefined)
     await upstream.send([checkpointDocument(decodeSealEntry(newest.payload)).lines], { count: 1 });
   return report;
 }
 
-function recordsOf(frames: readonly Frame[], reader: ItemReader, fromMs: number): Item[] {
+/** Beside a running proxy the oldest segment may go while it is read; what follows it is still there. */
+async function whileTrimmed(read: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof LogsealError) || error.code !== 'WAL_TRIMMED') throw error;
+    }
+  }
+}
+
+function recordsOf(frames: readonly Frame[], reader: ItemReader, fromMs: number, report: RedeliverReport): Item[] {
   const items: Item[] = [];
   for (const { payload, position, next } of frames) {
     if (payload[0] !== entryKinds.records || payload.length <= recordsHeaderBytes) continue;
     reader.read(recordsFrame(payload, position, next), true, () => true, items);
   }
-  return items.filter((item) => viewOf(item).timeMs >= fromMs);
+  return items.filter((item) => {
+    const { timeMs } = viewOf(item);
+    report.oldestMs = Math.min(report.oldestMs ?? timeMs, timeMs);
+    return timeMs >= fromMs;
+  });
 }
 
 async function bringAll(
@@ -95,9 +117,9 @@ async function bringAll(
   options: RedeliverOptions,
   report: RedeliverReport,
 ): Promise<void> {
-  report.records += items.length;
-  for (let start = 0; start < items.length; start += batchItemsMax) {
+  for (let start = 0; start < items.length && !options.signal.aborted; start += batchItemsMax) {
     await bring(items.slice(start, start + batchItemsMax), dispatch, options, report);
+    options.onProgress?.(report);
   }
 }
 
@@ -110,20 +132,24 @@ async function bring(
   const { clock, random, signal, triesMax } = options;
   const backoff = newBackoff(random);
   let items = batch;
-  let sent = new Set<Item>();
+  const sent = new Set<Item>();
+  report.records += batch.length;
   for (let tries = 1; items.length > 0 && !signal.aborted; tries += 1) {
     const { left, outage } = await dispatch.attempt(items, async () => {
       // What is neither found nor named by a reject record is about to be sent.
-      sent = new Set(items.filter((item) => !item.unknown));
+      for (const item of items) if (!item.unknown) sent.add(item);
     });
     const open = new Set(left.map((entry) => entry.item));
-    for (const item of sent) if (!open.has(item)) report.sent += 1;
+    for (const item of sent) {
+      if (open.has(item)) continue;
+      report.sent += 1;
+      sent.delete(item);
+    }
     if (left.length === 0) return;
     items = [...open];
     if (tries >= triesMax) {
       report.failed += items.length;
-      const reason = outage?.message ?? left[0]?.refusal?.reason ?? 'unknown';
-      if (report.reasons.length < 10) report.reasons.push(reason);
+      for (const { refusal } of left) addReason(report, outage?.message ?? refusal?.reason ?? 'no answer');
       return;
     }
     await pause(clock, backoff.next(outage?.retryAfterMs), signal);
@@ -149,11 +175,15 @@ async function bringSeals(
       report.seals += seals.length;
       return true;
     }
-    if (tries === triesMax) report.reasons.push(`seals: ${refused.error?.reason ?? refused.status}`);
+    if (tries === triesMax) addReason(report, `seals: ${refused.error?.reason ?? refused.status}`);
     await pause(clock, backoff.next(), signal);
   }
   report.failed += seals.length;
   return false;
+}
+
+function addReason({ reasons }: RedeliverReport, reason: string): void {
+  if (reasons.length < reasonsMax && !reasons.includes(reason)) reasons.push(reason);
 }
 
 function newBackoff(random: () => number): Backoff {

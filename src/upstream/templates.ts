@@ -14,6 +14,11 @@ import { matchesPattern } from './template-pattern.ts';
 /** `done` the next index of that name has the mapping · `none` no template makes such an index · `advice` what a person can do. */
 export type Composition = { kind: 'done' | 'none' } | { kind: 'advice'; template: string; text: string };
 
+const ownTemplates = [
+  ['_index_template', systemTemplate],
+  ['_component_template', signatureComponent],
+] as const;
+
 interface NamedTemplate {
   name: string;
   body: JsonObject;
@@ -59,30 +64,48 @@ export class Templates {
     return failed === undefined ? { kind: 'done' } : advice(template.name, failed);
   }
 
+  /** Names of what `install` and `compose` did, in the order in which `remove` undoes it. Changes nothing. */
+  async list(): Promise<string[]> {
+    const { composed, hooks } = await this.#changed();
+    const own = [];
+    for (const [kind, name] of ownTemplates) {
+      if ((await askOptional(this.#asker, 'GET', `/${kind}/${name}`)) !== undefined) own.push(name);
+    }
+    return [...composed.map(({ name }) => name), ...hooks.map(({ name }) => name), ...own];
+  }
+
   /** Undoes everything that `install` and `compose` did. Returns the names of what was changed. Indices keep their mapping. */
   async remove(): Promise<string[]> {
     const changed: string[] = [];
-    for (const { name, body } of await this.#indexTemplates()) {
-      const components = textsAt(body, 'composed_of');
-      if (!components.includes(signatureComponent)) continue;
-      const rest = components.filter((component) => component !== signatureComponent);
+    const { composed, hooks } = await this.#changed();
+    for (const { name, body } of composed) {
+      const rest = textsAt(body, 'composed_of').filter((component) => component !== signatureComponent);
       await this.#put(`/_index_template/${encodeURIComponent(name)}`, { ...body, composed_of: rest });
       changed.push(name);
     }
-    for (const one of objectsAt(await askFor(this.#asker, 'GET', '/_component_template'), 'component_templates')) {
-      const name = textAt(one, 'name') ?? '';
-      const body = withoutDates(objectAt(one, 'component_template') ?? {});
-      const mark = objectAt(body, '_meta')?.logseal;
-      if (mark !== 'created' && mark !== 'added') continue;
-      await this.#takeOut(name, body, mark === 'created');
+    for (const { name, body } of hooks) {
+      await this.#takeOut(name, body, objectAt(body, '_meta')?.logseal === 'created');
       changed.push(name);
     }
-    for (const path of [`/_index_template/${systemTemplate}`, `/_component_template/${signatureComponent}`]) {
-      const answer = await this.#asker.ask('DELETE', path);
-      if (answer.status < 300) changed.push(path.split('/').at(-1) ?? '');
-      else if (answer.status !== 404) throw denied(answer, `DELETE ${path}`);
+    for (const [kind, name] of ownTemplates) {
+      const answer = await this.#asker.ask('DELETE', `/${kind}/${name}`);
+      if (answer.status < 300) changed.push(name);
+      else if (answer.status !== 404) throw denied(answer, `DELETE /${kind}/${name}`);
     }
     return changed;
+  }
+
+  /** Templates that are composed of our component, and component templates of others that we put the field into. */
+  async #changed(): Promise<{ composed: NamedTemplate[]; hooks: NamedTemplate[] }> {
+    const templates = await this.#indexTemplates();
+    const composed = templates.filter(({ body }) => textsAt(body, 'composed_of').includes(signatureComponent));
+    const components = objectsAt(await askFor(this.#asker, 'GET', '/_component_template'), 'component_templates');
+    const named = components.map((one) => ({
+      name: textAt(one, 'name') ?? '',
+      body: withoutDates(objectAt(one, 'component_template') ?? {}),
+    }));
+    const isMarked = ({ body }: NamedTemplate) => ['created', 'added'].includes(textAt(body._meta, 'logseal') ?? '');
+    return { composed, hooks: named.filter(isMarked) };
   }
 
   /** The index template that wins for a name: highest priority of those that match. */

@@ -48,18 +48,37 @@ export class CursorFile<T> {
       if (!isMissingError(error)) throw error;
       return { cursor: new CursorFile<T>(await makeFile(fs, path), 0), value: undefined };
     }
-    const slots = [await readSlot(file, 0), await readSlot(file, 1)].filter((slot) => slot !== undefined);
-    const newest = slots.sort((a, b) => b.saves - a.saves)[0];
-    if (newest === undefined) {
+    const newest = await newestSlot(file, path).catch(async (error: unknown) => {
       await file.close();
-      throw new LogsealError('DATA_DIR_INVALID', `the cursor file ${path} has no readable slot`, { path });
-    }
+      throw error;
+    });
     const cursor = new CursorFile<T>(file, newest.saves);
     if (newest.text === '') return { cursor, value: undefined };
     const value = read(JSON.parse(newest.text));
     // What the cache shows need not be on the disk (a failed fsync before the last stop): say it again.
     await cursor.#write(newest.text);
     return { cursor, value };
+  }
+
+  /** What was saved last, read beside the process that owns the file; nothing is written. Undefined if nothing was saved. */
+  static async peek<T>(
+    path: string,
+    read: (value: unknown) => T,
+    fs: FileSystem = diskFileSystem,
+  ): Promise<T | undefined> {
+    let file: DiskFile;
+    try {
+      file = await fs.open(path, 'read');
+    } catch (error) {
+      if (isMissingError(error)) return undefined;
+      throw error;
+    }
+    try {
+      const text = (await newestSlot(file, path)).text;
+      return text === '' ? undefined : read(JSON.parse(text));
+    } finally {
+      await file.close();
+    }
   }
 
   /** Resolves when this value, or one given later, is on disk. Rejects with WAL_FAILED, for good, if the disk fails. */
@@ -122,6 +141,14 @@ function encodeSlot(saves: number, text: string): Buffer {
   value.copy(bytes, slotHeaderBytes);
   bytes.writeUInt32BE(crc32(value, crc32(bytes.subarray(0, 20))), 20);
   return bytes;
+}
+
+/** Of two slots at most one is torn: the other is whole. */
+async function newestSlot(file: DiskFile, path: string): Promise<{ saves: number; text: string }> {
+  const slots = [await readSlot(file, 0), await readSlot(file, 1)].filter((slot) => slot !== undefined);
+  const newest = slots.sort((a, b) => b.saves - a.saves)[0];
+  if (newest !== undefined) return newest;
+  throw new LogsealError('DATA_DIR_INVALID', `the cursor file ${path} has no readable slot`, { path });
 }
 
 async function readSlot(file: DiskFile, slot: 0 | 1): Promise<{ saves: number; text: string } | undefined> {
