@@ -47,6 +47,7 @@ export const events = {
   'destination-held': ['warn', 'a destination takes no records; others go on'],
   'destination-released': ['info', 'a destination takes records again'],
   'destination-not-covered': ['warn', 'records of this destination cannot be signed and pass through'],
+  'publication-held': ['warn', 'seals, checkpoints and control records wait to be published'],
   'records-rejected': ['warn', 'records ended in the rejects index'],
   'template-composed': ['info', 'the mapping of the signature field was added to an index template'],
   'template-advised': ['warn', 'an index template lacks the mapping of the signature field'],

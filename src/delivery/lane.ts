@@ -8,6 +8,7 @@
 import { entryKinds } from '../journal/entry-kind.ts';
 import { recordsHeaderBytes } from '../journal/records-entry.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { EventName } from '../log.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -40,7 +41,7 @@ export interface LaneOptions {
   batchBytesMax: number;
   batchItemsMax: number;
   parkedMax: number;
-  event(level: 'info' | 'warn' | 'error', name: string, fields: Record<string, unknown>): void;
+  event(level: 'info' | 'warn' | 'error', name: EventName, fields: Record<string, unknown>): void;
 }
 
 /** Failed tries of a batch before its refused records are parked. */

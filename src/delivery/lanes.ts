@@ -63,7 +63,7 @@ export class Lanes {
       return;
     }
     destinations.wait(destination, why.kind === 'held' ? why.reason : `${why.status} ${why.type}: ${why.reason}`);
-    event('warn', 'destination_waits', { dest: destination.name, status: why.status, type: why.type });
+    event('warn', 'destination-held', { dest: destination.name, status: why.status, type: why.type });
     const shared = this.#lanes.size >= lanesMax ? [...this.#lanes].at(-1) : undefined;
     if (shared !== undefined) shared.join(destination, position);
     else this.#start({ dests: [destination.name], position, sent: routed(), blockedMs: 0, parked: [] }, false);
@@ -82,7 +82,7 @@ export class Lanes {
     const { event, fatal, left: told } = this.#options;
     const lane = new Lane(this.#options, cursor, saved, (left) => {
       this.#lanes.delete(left);
-      for (const { name } of left.members) event('info', 'destination_flows', { dest: name });
+      for (const { name } of left.members) event('info', 'destination-released', { dest: name });
       told();
     });
     this.#lanes.add(lane);

@@ -1,5 +1,6 @@
 /** What the main thread and the delivery thread say to each other: plain data, in the order of sending. */
 import type { RejectDetail } from '../journal/reject-detail.ts';
+import type { EventName } from '../log.ts';
 import type { TemplatesMode } from '../upstream/mapping-keeper.ts';
 import type { Position } from '../wal/position.ts';
 import type { BatchOptions } from './batch.ts';
@@ -37,7 +38,7 @@ export type FromDelivery =
   | { kind: 'control'; call: number; control: ControlCall }
   | { kind: 'settled'; outcomes: SettledRecord[] }
   | { kind: 'trim'; before: Position }
-  | { kind: 'event'; level: 'info' | 'warn' | 'error'; name: string; fields: Record<string, unknown> }
+  | { kind: 'event'; level: 'info' | 'warn' | 'error'; name: EventName; fields: Record<string, unknown> }
   | { kind: 'stats'; stats: DeliveryStats; durable: Position }
   | { kind: 'fatal'; error: unknown }
   | { kind: 'stopped' };

@@ -4,6 +4,7 @@
  */
 import type { Outcome } from '../bulk/intake.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
+import type { EventName } from '../log.ts';
 import type { BulkQuery } from '../upstream/bulk-client.ts';
 import type { BulkAnswer } from '../upstream/item-result.ts';
 import type { StoredRecord, WantedRecord } from '../upstream/lookup.ts';
@@ -66,7 +67,7 @@ export interface DeliveryHost {
   settled(outcomes: SettledRecord[]): void;
   /** Nothing of the log before this position is needed for delivery any more. */
   trim(before: Position): void;
-  event(level: 'info' | 'warn' | 'error', name: string, fields: Record<string, unknown>): void;
+  event(level: 'info' | 'warn' | 'error', name: EventName, fields: Record<string, unknown>): void;
 }
 
 export interface SettledRecord {

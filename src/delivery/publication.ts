@@ -7,6 +7,7 @@
 import { entryKinds } from '../journal/entry-kind.ts';
 import { decodeSealEntry } from '../journal/seal-entry.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { EventName } from '../log.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -33,7 +34,7 @@ export interface PublicationOptions {
   safe(): Position;
   routed(): Position;
   backoffMsMax: number;
-  event(level: 'info' | 'warn' | 'error', name: string, fields: Record<string, unknown>): void;
+  event(level: 'info' | 'warn' | 'error', name: EventName, fields: Record<string, unknown>): void;
 }
 
 interface WaitingSeal {
@@ -139,7 +140,7 @@ export class Publication {
     while (!signal.aborted) {
       const problem = (await this.#create(entries.map(sealDocument))) ?? (await this.#create([checkpoint]));
       if (problem === undefined) break;
-      event('warn', 'publication_waits', { reason: problem });
+      event('warn', 'publication-held', { reason: problem });
       for (const name of ['logseal-seals', 'logseal-checkpoints']) destinations.wait(destinations.of(name), problem);
       await pause(clock, this.#backoff.next(), signal);
     }

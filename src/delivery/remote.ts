@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { LogsealError } from '../errors.ts';
+import type { EventName } from '../log.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
@@ -15,7 +16,7 @@ export interface RemoteDeliveryOptions {
   control(call: ControlCall): Promise<void>;
   settled(outcomes: SettledRecord[]): void;
   trim(before: Position): void;
-  event(level: 'info' | 'warn' | 'error', name: string, fields: Record<string, unknown>): void;
+  event(level: 'info' | 'warn' | 'error', name: EventName, fields: Record<string, unknown>): void;
   stats(stats: DeliveryStats): void;
   fatal(error: unknown): void;
 }

@@ -225,7 +225,7 @@ function startDelivery(parts: {
       const trimmed = unsealed.save(from).then(() => wal.trim(comparePositions(before, from) < 0 ? before : from));
       trimmed.then(() => signing.admission.recheck(), fatal);
     },
-    event: (_level, name, fields) => log.event(name as Parameters<EventLog['event']>[0], fields),
+    event: (_level, name, fields) => log.event(name, fields),
     stats: (stats) => {
       metrics.logBytesUsed.set(wal.usedBytes);
       metrics.logBytesFree.set(wal.freeBytes);
