@@ -20,6 +20,7 @@ import type { Selection, VerifyOptions } from '../src/verify/options.ts';
 import type { PlacePattern } from '../src/verify/places.ts';
 import type { Source } from '../src/verify/source.ts';
 import type { Unwrap } from '../src/verify/trust.ts';
+import { ViewComparison } from '../src/verify/view.ts';
 import { openGivenKey } from './auditor-key.ts';
 import type { SourceChoice } from './source-argument.ts';
 import type { Terminal } from './terminal.ts';
@@ -85,7 +86,7 @@ export function verifyOptions(choice: SourceChoice, flags: VerifyFlags, terminal
     anchors: (flags.checkpoint ?? []).map(readCheckpoint),
     placePatterns: (flags.place ?? []).map(placePattern),
     pipelinePaths: flags.pipelinePath ?? [],
-    view: undefined,
+    view: new ViewComparison(),
     developmentKey: auditor?.development === true,
   };
 }

@@ -94,8 +94,9 @@ class StrictComparison {
 }
 
 function equalLeaves(signed: Tree, seen: Tree): boolean {
-  if (signed instanceof Decimal) return seen instanceof Decimal && (signed.text === seen.text || signed.key === seen.key);
-  return signed === seen && typeof signed !== 'object' ? true : signed === null && seen === null;
+  if (signed instanceof Decimal)
+    return seen instanceof Decimal && (signed.text === seen.text || signed.key === seen.key);
+  return signed === seen;
 }
 
 /** Of everything that is no object; arrays count as one. */
