@@ -187,7 +187,7 @@ export class FieldReader {
         return end + 1;
     }
     if (name === 'digests') return source[at] === 0x7b ? skipValue(source, at, 4) : -1;
-    if (source[at] !== 0x22) return -1;
+    if (source[at] !== 0x22 || (name !== 'dest' && name !== 'id' && name !== 'raw')) return -1;
     const end = skipString(source, at);
     if (end < 0) return -1;
     if (name === 'raw') {
