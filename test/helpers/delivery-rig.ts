@@ -13,10 +13,12 @@ import type { FakeStore } from './fake-store.ts';
 import { LogWriter } from './log-writer.ts';
 import { ManualClock } from './manual-clock.ts';
 
-export class DeliveryRig {
+export class DeliveryRig<S extends DeliveryUpstream = FakeStore> {
   readonly log: LogWriter;
-  readonly store: FakeStore;
+  readonly store: S;
   readonly clock = new ManualClock();
+  /** The store is a process of its own: it needs the processor while a test waits. */
+  engine = false;
   readonly settled: SettledRecord[] = [];
   readonly events: { name: string; fields: Record<string, unknown> }[] = [];
   readonly saved: CursorValue[] = [];
@@ -38,14 +40,14 @@ export class DeliveryRig {
   #opened: Promise<unknown> = Promise.resolve();
   #starting = false;
 
-  private constructor(dir: string, log: LogWriter, store: FakeStore) {
+  private constructor(dir: string, log: LogWriter, store: S) {
     this.#dir = dir;
     this.log = log;
     this.store = store;
     log.wal.onDurable((durable) => this.delivery?.grew(durable));
   }
 
-  static async open(dir: string, store: FakeStore, segmentBytes?: number): Promise<DeliveryRig> {
+  static async open<S extends DeliveryUpstream>(dir: string, store: S, segmentBytes?: number): Promise<DeliveryRig<S>> {
     return new DeliveryRig(dir, await LogWriter.open(join(dir, 'wal'), segmentBytes), store);
   }
 
@@ -130,7 +132,7 @@ export class DeliveryRig {
     for (let step = 0; performance.now() < end; step += 1) {
       if (this.failures.length > 0) throw this.failures[0];
       if (done()) return;
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => (this.engine ? setTimeout(resolve, 10) : setImmediate(resolve)));
       if (step % 4 === 3) this.clock.advance(stepMs);
     }
     throw new Error(`${what} did not happen: ${JSON.stringify(this.delivery?.stats())}`);
@@ -159,7 +161,7 @@ export class DeliveryRig {
       find: alive((wanted) => store.find(wanted)),
       haveRaw: alive((stored) => store.haveRaw(stored)),
       texts: alive((index, member, ids) => store.texts(index, member, ids)),
-      ensureMapping: alive(() => store.ensureMapping()),
+      ensureMapping: alive((dest) => store.ensureMapping(dest)),
       countUnsigned: alive((index) => store.countUnsigned(index)),
     };
     return upstream;
