@@ -3,6 +3,7 @@
  * first come first served, and is refused with INTAKE_BUSY when that takes too long.
  */
 import { LogsealError } from '../errors.ts';
+import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 
 export interface AdmissionOptions {
@@ -18,6 +19,10 @@ export interface Lease {
   /** Waits until so many more bytes may be held. */
   grow(bytes: number, signal: AbortSignal): Promise<void>;
   release(): void;
+  /** Memory for a body of which `bytes` have been admitted. */
+  lend(bytes: number): Buffer;
+  /** A lent buffer of which nobody holds a view any more: only when all has gone well. */
+  giveBack(buffer: Buffer): void;
 }
 
 interface Waiting {
@@ -26,7 +31,11 @@ interface Waiting {
   admit: () => void;
 }
 
+/** Memory of bodies that is kept for the next ones. */
+const keptBytesMax = 32 * 1024 * 1024;
+
 export class Admission {
+  readonly #buffers = new BufferPool(keptBytesMax);
   readonly #options: AdmissionOptions;
   readonly #waiting: Waiting[] = [];
   #requests = 0;
@@ -60,6 +69,8 @@ export class Admission {
         open = false;
         this.#giveBack(1, held);
       },
+      lend: (size) => this.#buffers.lend(size),
+      giveBack: (buffer) => this.#buffers.giveBack(buffer),
     };
   }
 

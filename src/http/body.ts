@@ -37,13 +37,13 @@ export async function readBody(exchange: Exchange, lease: Lease, bytesMax: numbe
   const body =
     declared === undefined
       ? await collect(request, lease, gone, bytesMax)
-      : await collectDeclared(request, Number(declared));
+      : await collectDeclared(request, lease, Number(declared));
   if (coding === 'identity' || body.length === 0) return body;
   return inflate(body, coding, bytesMax, (bytes) => lease.grow(bytes, gone));
 }
 
 /** Of a length that is known, and has a place already. A body that comes in one piece is not copied. */
-function collectDeclared(request: IncomingMessage, declared: number): Promise<Buffer> {
+function collectDeclared(request: IncomingMessage, lease: Lease, declared: number): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   let target: Buffer | undefined;
   let length = 0;
@@ -51,7 +51,7 @@ function collectDeclared(request: IncomingMessage, declared: number): Promise<Bu
     if (length === 0 && chunk.length === declared) {
       target = chunk;
     } else {
-      target ??= Buffer.allocUnsafeSlow(declared);
+      target ??= lease.lend(declared);
       chunk.copy(target, length);
     }
     length += chunk.length;

@@ -81,6 +81,8 @@ async function takeBulk(
   answer(exchange, 200, pretty ? (bulkResponseObject(parsed, parts) as object) : bulkResponse(parsed, parts), {
     type: types.answer,
   });
+  // Every record of it stands in the log by now, and the answer holds copies.
+  lease.giveBack(body);
   return 200;
 }
 

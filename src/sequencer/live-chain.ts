@@ -22,6 +22,7 @@ import {
   writeRecordsHeader,
   writeSafe,
 } from '../journal/records-entry.ts';
+import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Position } from '../wal/position.ts';
 
 /** Characters of a generated id. */
@@ -133,13 +134,13 @@ export class LiveChain {
 
   /**
    * Signs the picked operations of a batch and returns the payload for the log.
-   * `ids` receives the generated ids, 22 bytes at 22 × the operation's place in the batch.
+   * The payload is lent by `frames`. `ids` receives the generated ids, 22 bytes at 22 × the operation's place in the batch.
    */
-  sign(encoded: EncodedBatch, picks: Int32Array, nowMs: number, ids: Buffer): Buffer {
+  sign(encoded: EncodedBatch, picks: Int32Array, nowMs: number, ids: Buffer, frames: BufferPool): Buffer {
     const timeMs = Math.max(nowMs, this.#lastTimeMs);
     this.#lastTimeMs = timeMs;
     if (this.count === 0) this.#openedMs = timeMs;
-    const payload = Buffer.allocUnsafeSlow(recordsHeaderBytes + this.#payloadBytes(encoded, picks));
+    const payload = frames.lend(recordsHeaderBytes + this.#payloadBytes(encoded, picks));
     const epoch = this.#keys.epoch;
     writeRecordsHeader(payload, { suite: this.#suite.id, chain: this.id, epoch, count: picks.length });
     let at = recordsHeaderBytes;

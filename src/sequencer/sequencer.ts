@@ -10,6 +10,7 @@ import { encodeControl } from '../chain/control-record.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import { encodeRejectDetail } from '../journal/reject-detail.ts';
 import { decodeBase64Url } from '../lib/base64url.ts';
+import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { Admission } from './admission.ts';
@@ -35,9 +36,12 @@ export interface SequencerOptions {
 /** Bytes of content after which a frame is closed and another begun, so that readers need not hold more. */
 const frameBytes = 1024 * 1024;
 export const controlDest = 'logseal-control';
+/** Memory of frames that is kept for the next ones. */
+const keptBytesMax = 32 * 1024 * 1024;
 
 export class Sequencer implements Intake {
   readonly #options: SequencerOptions;
+  readonly #frames = new BufferPool(keptBytesMax);
 
   constructor(options: SequencerOptions) {
     this.#options = options;
@@ -93,7 +97,9 @@ export class Sequencer implements Intake {
       chainOfDest.push(chain);
     }
     if (new Set(chainOfDest).size === 1) {
-      return [[chainOfDest[0] as LiveChain, Int32Array.from({ length: batch.count }, (_, place) => place)]];
+      const all = new Int32Array(batch.count);
+      for (let place = 0; place < all.length; place += 1) all[place] = place;
+      return [[chainOfDest[0] as LiveChain, all]];
     }
     const places = new Map<LiveChain, number[]>();
     for (let place = 0; place < batch.count; place += 1) {
@@ -123,7 +129,7 @@ export class Sequencer implements Intake {
       for (let from = 0; from < picks.length; ) {
         const part = take(encoded.batch, picks, from, epochs.limits.recordsMax - chain.count);
         outcomes?.watch(chain.id22, chain.nextSeq, part);
-        const write = this.#write(chain, chain.sign(encoded, part, clock.now(), ids));
+        const write = this.#write(chain, chain.sign(encoded, part, clock.now(), ids, this.#frames));
         write.catch(() => undefined);
         writes.push(write);
         from += part.length;
@@ -139,6 +145,7 @@ export class Sequencer implements Intake {
   async #write(chain: LiveChain, payload: Buffer): Promise<void> {
     const { epoch } = chain;
     chain.noteFrame(epoch, await this.#options.wal.append(payload, 'reserve'));
+    this.#frames.giveBack(payload);
   }
 }
 

@@ -27,7 +27,7 @@ const help = `npm run bench -- [options]
   --quick               0.3 KB, bulks of 1,000, 3 rounds, a third of the records
   --soak 600            only the long run, seconds: memory of Logseal under load
   --directory D         where data directories go (their disk is measured)
-  --out F               the tables as Markdown      --node-flags "--cpu-prof …" for Logseal
+  --out F               the tables as Markdown      --node-flags="--cpu-prof …" for Logseal
 `;
 
 /** Undefined when only help was asked for. */

@@ -14,6 +14,7 @@ import { recordsFrame } from '../../src/delivery/item.ts';
 import { ItemReader } from '../../src/delivery/item-reader.ts';
 import type { Places } from '../../src/delivery/places.ts';
 import type { DeliveryUpstream } from '../../src/delivery/port.ts';
+import { BufferPool } from '../../src/lib/buffer-pool.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { generatedIdBytes, LiveChain } from '../../src/sequencer/live-chain.ts';
 
@@ -25,6 +26,7 @@ export class SignedForm {
   readonly #reader: ItemReader;
   readonly #encoder: BatchEncoder;
   readonly #out = new BodyBuffer();
+  readonly #frames = new BufferPool(64 * 1024 * 1024);
 
   constructor(dest: string, options: BatchOptions = { hash: true, rawAlways: false }) {
     const suite = suiteOf(1);
@@ -44,12 +46,16 @@ export class SignedForm {
     this.#encoder = new BatchEncoder(options);
   }
 
-  /** Records as the write-ahead log would hold them. `body`: documents, each with its line feed. */
+  /** Records as the write-ahead log would hold them; lent, `giveBack` takes them. */
   sign(batch: Batch): Buffer {
     const dests = batch.dests.map((dest) => Buffer.from(dest));
     const picks = Int32Array.from({ length: batch.count }, (_, place) => place);
     const ids = Buffer.alloc(batch.count * generatedIdBytes);
-    return this.#chain.sign({ batch, type: 0, dests, metas: [] }, picks, Date.now(), ids);
+    return this.#chain.sign({ batch, type: 0, dests, metas: [] }, picks, Date.now(), ids, this.#frames);
+  }
+
+  giveBack(payload: Buffer): void {
+    this.#frames.giveBack(payload);
   }
 
   /** A bulk body with the signed form of these documents, a copy. */
