@@ -69,16 +69,17 @@ class ChainWalk {
   #load(partition: number): LoadedPart {
     const table = new EntryTable(this.#context.spill.take(partition));
     const named = new SeqSet();
-    const holders: number[] = [];
+    const all = new Uint32Array(table.length);
+    let count = 0;
     for (let row = 0; row < table.length; row++) {
-      if (table.has(row, mark.holds)) holders.push(row);
+      if (table.has(row, mark.holds)) all[count++] = row;
       else named.add(table.number(row, 'seq'), table.number(row, 'seq'));
     }
     const compare = (a: number, b: number): number =>
       table.word(a, 'epoch') - table.word(b, 'epoch') ||
       table.word(a, 'index') - table.word(b, 'index') ||
       table.number(a, 'seq') - table.number(b, 'seq');
-    const rows = Uint32Array.from(holders);
+    const rows = all.subarray(0, count);
     if (rows.some((row, at) => at > 0 && compare(rows[at - 1] ?? 0, row) > 0)) rows.sort(compare);
     return { table, holders: rows, at: 0, named };
   }

@@ -21,6 +21,8 @@ export class Spill {
   readonly #file: number;
   readonly #bufferedBytesMax: number;
   readonly #partitions: Map<number, Partition> = new Map();
+  /** One buffer for all that is read back: partitions of 20 MB each would pile up between collections. */
+  #taken: Buffer = Buffer.alloc(0);
   #end = 0;
   #buffered = 0;
 
@@ -52,13 +54,14 @@ export class Spill {
     return [...this.#partitions.keys()];
   }
 
-  /** All rows of a partition in the order of appending; empty if there are none. The partition is forgotten. */
+  /** All rows of a partition in the order of appending; empty if there are none. A view that is good until the next `take`. */
   take(number: number): Buffer {
     const partition = this.#partitions.get(number);
     if (partition === undefined) return Buffer.alloc(0);
     this.#partitions.delete(number);
     this.#buffered -= partition.buffer.length;
-    const rows = Buffer.allocUnsafe(partition.bytes);
+    if (this.#taken.length < partition.bytes) this.#taken = Buffer.allocUnsafeSlow(partition.bytes);
+    const rows = this.#taken.subarray(0, partition.bytes);
     let at = 0;
     for (let block = 0; block < partition.blocks.length; block += 2) {
       const length = partition.blocks[block + 1] ?? 0;

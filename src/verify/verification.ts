@@ -21,8 +21,8 @@ import type { SystemAnswer } from './system-phase.ts';
 import { judgeSystem } from './system-phase.ts';
 import { Tally } from './tally.ts';
 
-/** Rows of one partition: 250,000 × 120 bytes are 30 MB. */
-const partitionRowsMax = 250_000;
+/** Rows of one partition: 160,000 × 120 bytes are 19 MB. */
+const partitionRowsMax = 160_000;
 
 /** Everything that one run holds. */
 export interface Run {
