@@ -167,7 +167,8 @@ export class Pump {
     while (items.length > 0 && !signal.aborted) {
       const attempt = await dispatch.attempt(items, () => this.#reach(items));
       const left = new Set(attempt.left.map((entry) => entry.item));
-      for (const item of items) if (!left.has(item)) this.#settle(item);
+      for (const item of items) if (left.size === 0 || !left.has(item)) this.#settle(item);
+      this.#tell();
       if (attempt.outage === undefined) {
         refusals += 1;
         this.#divert(attempt, refusals);
@@ -186,26 +187,36 @@ export class Pump {
   }
 
   /** Gives up items whose destination has a lane by now. */
-  #keepMain(items: readonly Item[]): Item[] {
-    return items.filter((item) => {
+  #keepMain(items: readonly Item[]): readonly Item[] {
+    if (!items.some((item) => item.destination.inLane)) return items;
+    const kept = items.filter((item) => {
       if (!item.destination.inLane) return true;
       this.#options.divert(item.destination, item.frame.position, laneIsOpen);
       this.#settle(item);
       return false;
     });
+    this.#tell();
+    return kept;
   }
 
   async #reach(items: readonly Item[]): Promise<void> {
-    const last = items.reduce(
-      (most, item) => (comparePositions(item.frame.next, most) > 0 ? item.frame.next : most),
-      this.#options.from,
-    );
+    let last = this.#options.from;
+    let frame: Item['frame'] | undefined;
+    for (const item of items) {
+      if (item.frame === frame) continue;
+      frame = item.frame;
+      if (comparePositions(frame.next, last) > 0) last = frame.next;
+    }
     await this.#options.sent(last);
   }
 
   #settle(item: Item): void {
     item.destination.inMain -= 1;
     this.#inFlight.settle(item.frame);
+  }
+
+  /** Something was settled: once for many items. */
+  #tell(): void {
     this.#options.moved();
     this.#bell.ring();
   }
