@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../src/config/config.ts';
 import { readUpstreamSettings } from '../src/config/credentials.ts';
+import { batchOptions } from '../src/delivery/batch.ts';
 import { neededFrom, readCursorValue } from '../src/delivery/cursor-keeper.ts';
 import { cursorName } from '../src/delivery/message.ts';
 import type { DeliveryHost, PlaceBody, RejectBody } from '../src/delivery/port.ts';
@@ -16,7 +17,7 @@ import { redeliver } from '../src/delivery/redeliver.ts';
 import { SearchEngine } from '../src/delivery/search-engine.ts';
 import { LogsealError } from '../src/errors.ts';
 import { systemClock } from '../src/lib/clock.ts';
-import { startStore } from '../src/store/worker.ts';
+import { startStore, storeSocketPath } from '../src/store/worker.ts';
 import { Upstream } from '../src/upstream/upstream.ts';
 import { CursorFile } from '../src/wal/cursor.ts';
 import { DirectoryLock } from '../src/wal/lock.ts';
@@ -57,6 +58,8 @@ async function run(flags: RedeliverFlags, terminal: Terminal): Promise<void> {
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
+  // The timers of a pause between two tries keep no process alive.
+  const alive = setInterval(() => undefined, 1_000_000);
   const progress = startProgress(terminal, 'looking at', 'records');
   try {
     const report = await redeliver({
@@ -66,7 +69,7 @@ async function run(flags: RedeliverFlags, terminal: Terminal): Promise<void> {
       host: unsigning(terminal),
       clock: systemClock,
       random: Math.random,
-      batch: { hash: config.signature.hash, rawAlways: config.signature.raw === 'always' },
+      batch: batchOptions(config.signature),
       fromMs,
       until,
       triesMax,
@@ -79,6 +82,7 @@ async function run(flags: RedeliverFlags, terminal: Terminal): Promise<void> {
     await tell(report, { fromMs, stopped: stopping.signal.aborted, json: flags.json === true }, terminal);
   } finally {
     progress.stop();
+    clearInterval(alive);
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
 }
@@ -129,11 +133,10 @@ async function openStore(dataDir: string): Promise<{ socketPath: string; stop():
   try {
     lock = await DirectoryLock.acquire(dataDir);
   } catch (error) {
-    const socketPath = join(dataDir, 'store', 'store.sock');
-    if (error instanceof LogsealError && error.code === 'DATA_DIR_LOCKED' && existsSync(socketPath)) {
-      return { socketPath, stop: async () => undefined };
-    }
-    throw error;
+    const socketPath = storeSocketPath(dataDir);
+    const running = error instanceof LogsealError && error.code === 'DATA_DIR_LOCKED';
+    if (!running || socketPath === undefined) throw error;
+    return { socketPath, stop: async () => undefined };
   }
   try {
     const store = await startStore({ dataDir });

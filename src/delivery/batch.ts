@@ -3,6 +3,7 @@
  * the signature field holds the content (`raw`), from what is known about its destination and about its own bytes.
  * Body buffers are lent: one that may still be read by a socket is never used again.
  */
+import type { Config } from '../config/config.ts';
 import { RecordView, recordFlags } from '../journal/records-entry.ts';
 import type { Item, RecordsFrame } from './item.ts';
 import { viewOf } from './item.ts';
@@ -21,6 +22,11 @@ import {
 export interface BatchOptions extends SpliceOptions {
   /** Write raw into every document, whatever the destination would allow. */
   rawAlways: boolean;
+}
+
+/** As the settings say. */
+export function batchOptions({ hash, raw, digests }: Config['signature']): BatchOptions {
+  return { hash, rawAlways: raw === 'always', digests };
 }
 
 const createOpen = Buffer.from('{"create":{"_index":"');

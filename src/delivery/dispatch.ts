@@ -77,8 +77,8 @@ export class Dispatch {
     return this.#rejects.rejected;
   }
 
-  /** Tries each item once. `ready` is awaited before anything is sent; it makes the `sent` mark durable. */
-  async attempt(items: readonly Item[], ready: () => Promise<void>): Promise<Attempt> {
+  /** Tries each item once. `ready` is awaited before anything is sent, given that; it makes the `sent` mark durable. */
+  async attempt(items: readonly Item[], ready: (sent: readonly Item[]) => Promise<void>): Promise<Attempt> {
     const open: Open = new Map();
     for (const item of items) open.set(item, undefined);
     let outage: Outage | undefined;
@@ -99,7 +99,7 @@ export class Dispatch {
   }
 
   /** One line of a request, or its size, made the whole of it be refused: halves are tried until only that one is left. */
-  async #isolate(open: Open, error: LogsealError, ready: () => Promise<void>): Promise<Attempt> {
+  async #isolate(open: Open, error: LogsealError, ready: (sent: readonly Item[]) => Promise<void>): Promise<Attempt> {
     const items = [...open.keys()];
     const [only] = items;
     if (items.length === 1 && only !== undefined) {
@@ -132,21 +132,19 @@ export class Dispatch {
     return [...open.keys()];
   }
 
-  async #try(open: Open, ready: () => Promise<void>): Promise<void> {
+  async #try(open: Open, ready: (sent: readonly Item[]) => Promise<void>): Promise<void> {
     const { register } = this.#options;
     const named = register.empty ? [] : [...open.keys()].filter((item) => register.has(item.frame.chain, item.seq));
     if (named.length > 0) {
       await this.#rejects.store(named, open);
     }
-    const rest = await this.#sendable(
-      [...open.keys()].filter((item) => !named.includes(item)),
-      open,
-    );
+    const all = [...open.keys()];
+    const rest = await this.#sendable(named.length === 0 ? all : all.filter((item) => !named.includes(item)), open);
     const unknown = rest.filter((item) => item.unknown);
     if (unknown.length > 0) await this.#lookUp(unknown, open);
     const sent = rest.filter((item) => open.has(item) && !item.unknown);
     if (sent.length === 0) return;
-    await ready();
+    await ready(sent);
     // Apart, so that an answer that says "a pipeline ran" says it about records for which none should have run.
     const piped = sent.filter(expectsPipeline);
     const plain = piped.length === 0 ? sent : sent.filter((item) => !expectsPipeline(item));
@@ -166,7 +164,11 @@ export class Dispatch {
   async #sendable(items: readonly Item[], open: Open): Promise<Item[]> {
     const { destinations } = this.#options;
     const stale = new Set<Destination>();
-    for (const { destination } of items) if (destinations.needsFacts(destination)) stale.add(destination);
+    let last: Destination | undefined;
+    for (const { destination } of items) {
+      if (destination !== last && destinations.needsFacts(destination)) stale.add(destination);
+      last = destination;
+    }
     if (stale.size > 0) await Promise.all(Array.from(stale, (destination) => destinations.prepare(destination)));
     return items.filter((item) => {
       const { held } = item.destination;

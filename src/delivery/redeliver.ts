@@ -135,9 +135,9 @@ async function bring(
   const sent = new Set<Item>();
   report.records += batch.length;
   for (let tries = 1; items.length > 0 && !signal.aborted; tries += 1) {
-    const { left, outage } = await dispatch.attempt(items, async () => {
+    const { left, outage } = await dispatch.attempt(items, async (missing) => {
       // What is neither found nor named by a reject record is about to be sent.
-      for (const item of items) if (!item.unknown) sent.add(item);
+      for (const item of missing) sent.add(item);
     });
     const open = new Set(left.map((entry) => entry.item));
     for (const item of sent) {

@@ -3,6 +3,9 @@
  * rest is copied as it was received (FORMAT section 4). The hot path of delivery, so no object and no string a record.
  * Must never re-serialise content. Assumes that the target has room: see `documentBytesMax`.
  */
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { DigestName } from '../config/config.ts';
 import type { RecordView } from '../journal/records-entry.ts';
 import { recordFlags } from '../journal/records-entry.ts';
 import type { RecordsFrame } from './item.ts';
@@ -10,6 +13,8 @@ import type { RecordsFrame } from './item.ts';
 export interface SpliceOptions {
   /** Write the content's hash; without it a record is 37 bytes shorter. */
   hash: boolean;
+  /** Checksums of the content to show beside it; they decide nothing. */
+  digests?: readonly DigestName[];
 }
 
 const typeMember = Buffer.from(',"type":1');
@@ -25,6 +30,8 @@ const tagMember = Buffer.from(',"tag":"');
 const saltMember = Buffer.from(',"salt":"');
 const rawMember = Buffer.from(',"raw":"');
 
+const digestsMember = Buffer.from(',"digests":{');
+
 const quote = 0x22;
 const backslash = 0x5c;
 const closeBrace = 0x7d;
@@ -33,7 +40,7 @@ const blank = 0x20;
 
 /** A bound on what one document takes. JSON text has no control characters but tab, CR and LF: escaping at most doubles it. */
 export function documentBytesMax(destLength: number, idLength: number, contentLength: number, raw: boolean): number {
-  return 512 + destLength + 6 * idLength + contentLength * (raw ? 3 : 1);
+  return 768 + destLength + 6 * idLength + contentLength * (raw ? 3 : 1);
 }
 
 /** Both parts of a frame's signature fields that do not change within it. */
@@ -102,8 +109,24 @@ export function writeSignature(
     at = putEscaped(out, put(out, at, rawMember), payload, record.contentAt, record.contentLength);
     out[at++] = quote;
   }
+  const { digests = [] } = options;
+  if (digests.length > 0) at = putDigests(out, put(out, at, digestsMember), record, digests);
   out[at++] = closeBrace;
   return at;
+}
+
+/** The rest of the member, from its first name to its brace. */
+function putDigests(out: Buffer, start: number, record: RecordView, names: readonly DigestName[]): number {
+  const { payload, contentAt, contentLength } = record;
+  const content = payload.subarray(contentAt, contentAt + contentLength);
+  const shown = names.map((name) => `"${name}":"${digestOf(name, content)}"`);
+  const at = putText(out, start, shown.join());
+  out[at] = closeBrace;
+  return at + 1;
+}
+
+function digestOf(name: DigestName, content: Buffer): string {
+  return name === 'crc32' ? crc32(content).toString(16).padStart(8, '0') : hash(name, content, 'hex');
 }
 
 /** Copies constant bytes; a loop is faster than a native call for so few. */

@@ -11,6 +11,7 @@ import { encodeTrustFile } from '../chain/trust-file.ts';
 import type { Config, SuiteName } from '../config/config.ts';
 import { readUpstreamSettings } from '../config/credentials.ts';
 import { configDigest } from '../config/load.ts';
+import { batchOptions } from '../delivery/batch.ts';
 import type { CursorValue } from '../delivery/cursor-keeper.ts';
 import { neededFrom, readCursorValue } from '../delivery/cursor-keeper.ts';
 import { cursorName } from '../delivery/message.ts';
@@ -209,7 +210,7 @@ function startDelivery(parts: {
       dir: join(config.dataDir, 'delivery'),
       durable: { ...wal.durable },
       upstream: { ...upstreamSettings(config, store), embedded: store !== undefined, templates: config.templates },
-      batch: { hash: config.signature.hash, rawAlways: config.signature.raw === 'always' },
+      batch: batchOptions(config.signature),
       limits: {
         batchBytesMax: config.delivery.batchBytesMax,
         batchItemsMax: config.delivery.batchRecordsMax,

@@ -2,7 +2,7 @@
  * Runs the embedded store in a thread of its own, so that SQLite's fsync does not hold up the proxy's sockets. The store is
  * reached over a Unix socket that only this user can open, by the same client that reaches a cluster.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,6 +12,7 @@ import type { ThreadMessage, ThreadOptions } from './thread.ts';
 
 /** The kernel takes 107 bytes; beyond that bind fails or, worse, cuts the name. */
 const SOCKET_PATH_BYTES_MAX = 100;
+const socketName = 'store.sock';
 
 export interface StoreOptions {
   readonly dataDir: string;
@@ -82,10 +83,25 @@ export async function startStore(options: StoreOptions): Promise<RunningStore> {
   };
 }
 
+/** Where the store of a running proxy listens; undefined if it does not. */
+export function storeSocketPath(dataDir: string): string | undefined {
+  const path = join(dataDir, 'store', socketName);
+  return existsSync(path) ? realpathSync(path) : undefined;
+}
+
+/** A path that is too long to be bound stands in the temporary directory, and a link in its place tells where. */
 function socketPlace(directory: string): { path: string; remove(): void } {
-  const path = join(directory, 'store.sock');
+  const path = join(directory, socketName);
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return { path, remove: () => rmSync(path, { force: true }) };
   // mkdtemp makes it 0700.
-  const short = join(mkdtempSync(join(tmpdir(), 'logseal-')), 'store.sock');
-  return { path: short, remove: () => rmSync(dirname(short), { recursive: true, force: true }) };
+  const short = join(mkdtempSync(join(tmpdir(), 'logseal-')), socketName);
+  rmSync(path, { force: true });
+  symlinkSync(short, path);
+  return {
+    path: short,
+    remove() {
+      rmSync(path, { force: true });
+      rmSync(dirname(short), { recursive: true, force: true });
+    },
+  };
 }

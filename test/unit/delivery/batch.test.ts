@@ -1,6 +1,7 @@
 import t from 'tap';
 import { cutSignatureField, spliceSignatureField } from '../../../src/chain/signature-cut.ts';
 import { encodeSignatureField, parseSignatureField } from '../../../src/chain/signature-field.ts';
+import type { BatchOptions } from '../../../src/delivery/batch.ts';
 import { BatchEncoder, BodyBuffer, encodeReject, encodeRewrite } from '../../../src/delivery/batch.ts';
 import { Destinations } from '../../../src/delivery/destinations.ts';
 import type { Item } from '../../../src/delivery/item.ts';
@@ -13,7 +14,7 @@ import { recordsPayload } from '../../helpers/log-writer.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 
 const chain = Buffer.from('67c4d5b23059e35966050fde843d4daf', 'hex');
-const plain = { hash: true, rawAlways: false };
+const plain: BatchOptions = { hash: true, rawAlways: false };
 
 function itemsOf(records: TestRecord[], options: { type?: 0 | 1; epoch?: number; timeMs?: number } = {}): Item[] {
   const destinations = new Destinations({
@@ -195,4 +196,19 @@ t.test('a reject document holds the whole signature field, the time and the reas
   t.equal(document['@timestamp'], '2025-11-23T09:47:14.666Z');
   t.match(document.logseal, { id: 'own', raw: '{"n":"not a\\nnumber"}' });
   t.strictSame(document.reject, { status: 400, type: cause.type, reason: cause.reason });
+});
+
+t.test('digests of the content stand behind raw, and change nothing else', async (t) => {
+  const content = '{"message":"digests"}';
+  const shown =
+    '"digests":{"crc32":"50f2c38f","md5":"39881c92142d4d2544b8bad003cdd6b4","sha1":"dd12d0dbe419f9bcb32010cae48aaaa8e5b34ab5"}';
+  for (const raw of ['never-needed', 'always'] as const) {
+    const items = itemsOf([{ content }]);
+    const [written] = encode(items, { ...plain, digests: ['crc32', 'md5', 'sha1'] }, raw);
+    const [without] = encode(items, plain, raw);
+    t.equal(written?.text, without?.text.replace('},"message', `,${shown}},"message`));
+    const cut = cutSignatureField(Buffer.from(written?.text ?? ''));
+    t.equal(cut?.content.toString(), content);
+    t.equal(parseSignatureField(cut?.field ?? Buffer.alloc(0)).ok, true);
+  }
 });
