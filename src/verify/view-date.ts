@@ -14,8 +14,11 @@ interface Instant {
 }
 
 export interface DateRule {
-  /** The same text for the same instant at the field's resolution; undefined if no format takes it. */
-  key(text: string): string | undefined;
+  /**
+   * The same text for the same instant at the field's resolution; undefined if no format takes it. `shown`: cut off to what the first
+   * format shows, in which the engine writes the value.
+   */
+  key(text: string, shown: boolean): string | undefined;
   /** Some format has no rule, so a text that is not taken says nothing. */
   partial: boolean;
 }
@@ -30,18 +33,58 @@ const basicNames = /^basic_(?:date|date_time|date_time_no_millis)$/;
 export const defaultFormat = 'strict_date_optional_time||epoch_millis';
 
 export function dateRule(format: string, nanoseconds: boolean): DateRule {
-  const readers = format.split('||').map((name) => readerOf(name.trim()));
+  const names = format.split('||').map((name) => name.trim());
+  const readers = names.map(readerOf);
   const known = readers.filter((reader) => reader !== undefined);
+  const shownTo = shownResolution(names[0] ?? '');
   return {
     partial: known.length < readers.length,
-    key(text) {
+    key(text, shown) {
       for (const reader of known) {
-        const instant = reader(text);
-        if (instant !== undefined) return nanoseconds ? `${instant.ms}+${instant.nanos}` : String(instant.ms);
+        const read = reader(text);
+        if (read === undefined) continue;
+        const { ms, nanos } = shown ? cutOff(read, shownTo) : read;
+        return nanoseconds ? `${ms}+${nanos}` : String(ms);
       }
       return undefined;
     },
   };
+}
+
+type Resolution = 'year' | 'month' | 'day' | 'hour' | 'minute' | 'second' | number;
+
+/** Digits of a fraction where it is a number. */
+function shownResolution(name: string): Resolution {
+  const bare = name.replace(/^strict_/, '').replace(/^basic_/, '');
+  if (/^(?:date_optional_time|epoch_|iso8601)/.test(bare)) return 9;
+  if (bare === 'date_time_no_millis') return 'second';
+  if (bare === 'date_time') return 3;
+  if (bare === 'date' || bare.endsWith('_day')) return 'day';
+  for (const unit of ['year', 'month', 'hour', 'minute', 'second'] as const) if (bare.endsWith(unit)) return unit;
+  if (/_(?:fraction|millis)$/.test(bare)) return 3;
+  const unquoted = name.replace(/'[^']*'/g, '');
+  const fraction = /S+/.exec(unquoted)?.[0];
+  if (fraction !== undefined) return fraction.length;
+  const finest = [...'smHdM'].find((letter) => unquoted.includes(letter));
+  return ({ s: 'second', m: 'minute', H: 'hour', d: 'day', M: 'month' } as const)[finest as 's'] ?? 'year';
+}
+
+const unitMs = { day: 86_400_000, hour: 3_600_000, minute: 60_000, second: 1000 } as const;
+
+function cutOff({ ms, nanos }: Instant, to: Resolution): Instant {
+  if (typeof to === 'number') {
+    if (to >= 9) return { ms, nanos };
+    const step = 10 ** (9 - to);
+    const second = Math.floor(ms / 1000) * 1000;
+    const kept = Math.floor(((ms - second) * 1e6 + nanos) / step) * step;
+    return { ms: second + Math.floor(kept / 1e6), nanos: kept % 1e6 };
+  }
+  if (to !== 'year' && to !== 'month') return { ms: Math.floor(ms / unitMs[to]) * unitMs[to], nanos: 0 };
+  const date = new Date(ms);
+  date.setUTCHours(0, 0, 0, 0);
+  date.setUTCDate(1);
+  if (to === 'year') date.setUTCMonth(0);
+  return { ms: date.getTime(), nanos: 0 };
 }
 
 function readerOf(name: string): Reader | undefined {

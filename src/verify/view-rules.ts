@@ -163,9 +163,9 @@ function instantRule(format: string, nanoseconds: boolean): FieldRule | undefine
   const rule = dateRule(format, nanoseconds);
   // Where some format is not known, a value that none of the others takes may still be a date.
   if (rule.partial) return undefined;
-  return (value) => {
+  return (value, coerce) => {
     if (typeof value === 'boolean') return undefined;
-    return tagged('d', rule.key(typeof value === 'string' ? value : value.text));
+    return tagged('d', rule.key(typeof value === 'string' ? value : value.text, coerce));
   };
 }
 

@@ -21,8 +21,19 @@ const pathsMax = 5;
 
 export function compareSynthetic(signed: TreeObject, seen: TreeObject, rules: SyntheticRules): Difference {
   const uncompared = new Set<string>();
-  const before = flatten(signed, rules, true, uncompared);
-  const after = flatten(seen, rules, false, uncompared);
+  const before = new Map<string, SignedLeaf[]>();
+  const after = new Map<string, Set<string>>();
+  flatten(signed, rules, uncompared, (path, leaf, field) => {
+    const stored = leaf === null ? field?.nullValue : leaf;
+    if (stored === undefined) return;
+    const made = field?.rule?.(stored, true);
+    // Arrays may be kept as they came, so either form of a value may be seen.
+    const forms = { made: made === undefined ? plainKey(stored) : made, kept: seenKey(stored, field) };
+    if (forms.made !== null || leaf !== null) append(before, path, forms);
+  });
+  flatten(seen, rules, uncompared, (path, leaf, field) => {
+    if (leaf !== null) after.set(path, (after.get(path) ?? new Set()).add(seenKey(leaf, field)));
+  });
   const paths: string[] = [];
   for (const path of new Set([...before.keys(), ...after.keys()])) {
     if (paths.length >= pathsMax) break;
@@ -31,32 +42,39 @@ export function compareSynthetic(signed: TreeObject, seen: TreeObject, rules: Sy
   return { paths, uncompared: [...uncompared] };
 }
 
-type Flat = Map<string, Set<string>>;
+/** `made`: what the engine stores of it, null for nothing. `kept`: the value as it came. */
+interface SignedLeaf {
+  made: string | null;
+  kept: string;
+}
 
-function isAllowed(path: string, before: Flat, after: Flat, { fields, changeable }: SyntheticRules): boolean {
-  const signed = before.get(path);
-  const seen = after.get(path);
-  if (signed !== undefined && seen !== undefined && sameKeys(signed, seen)) return true;
+function isAllowed(
+  path: string,
+  before: ReadonlyMap<string, readonly SignedLeaf[]>,
+  after: ReadonlyMap<string, ReadonlySet<string>>,
+  { fields, changeable }: SyntheticRules,
+): boolean {
+  const signed = before.get(path) ?? [];
+  const seen = after.get(path) ?? new Set<string>();
+  const allowed = new Set(signed.flatMap(({ made, kept }) => (made === null ? [kept] : [made, kept])));
+  const isThere = signed.every(({ made, kept }) => made === null || seen.has(made) || seen.has(kept));
+  if (isThere && [...seen].every((key) => allowed.has(key))) return true;
   if (changeable.covers(path)) return true;
-  if (signed !== undefined || seen === undefined) return false;
+  if (signed.length > 0) return false;
   const constant = fields.get(path)?.constant;
-  if (constant !== undefined && sameKeys(new Set([plainKey(constant)]), seen)) return true;
+  if (constant !== undefined && seen.size === 1 && seen.has(plainKey(constant))) return true;
   return addablePaths.covers(path) && ![...before.keys()].some((one) => overlaps(one, path));
 }
 
-function sameKeys(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a.size === b.size && [...a].every((key) => b.has(key));
-}
-
-function flatten(root: TreeObject, rules: SyntheticRules, coerce: boolean, uncompared: Set<string>): Flat {
-  const flat: Flat = new Map();
-  const add = (path: string, key: string) => {
-    const keys = flat.get(path);
-    if (keys === undefined) flat.set(path, new Set([key]));
-    else keys.add(key);
-  };
+/** Every leaf and null of a document, under the path it counts for. */
+function flatten(
+  root: TreeObject,
+  { fields }: SyntheticRules,
+  uncompared: Set<string>,
+  take: (path: string, leaf: Leaf | null, field: MappedField | undefined) => void,
+): void {
   const walk = (value: Tree, path: string, above: MappedField | undefined): void => {
-    const field = above ?? rules.fields.get(path);
+    const field = above ?? fields.get(path);
     if (field !== undefined && field.rule === undefined) {
       uncompared.add(path);
     } else if (Array.isArray(value)) {
@@ -65,18 +83,19 @@ function flatten(root: TreeObject, rules: SyntheticRules, coerce: boolean, uncom
       // What lies below a flattened field is text; below any other leaf it was malformed and is kept as it came.
       const below = field?.type === 'flattened' ? field : undefined;
       for (const [name, inner] of value) walk(inner, joinPath(path, name), below);
-    } else {
-      const leaf = value === null && coerce ? field?.nullValue : value;
-      if (leaf === undefined || leaf === null || !isLeaf(leaf)) return;
-      const key = keyOf(leaf, field, coerce);
-      if (key !== null) add(path, key);
+    } else if (value === null || isLeaf(value)) {
+      take(path, value, field);
     }
   };
   for (const [name, value] of root) walk(value, name, undefined);
-  return flat;
 }
 
-function keyOf(leaf: Leaf, field: MappedField | undefined, coerce: boolean): string | null {
-  const key = field?.rule?.(leaf, coerce);
-  return key === undefined ? plainKey(leaf) : key;
+function seenKey(leaf: Leaf, field: MappedField | undefined): string {
+  return field?.rule?.(leaf, false) ?? plainKey(leaf);
+}
+
+function append(leaves: Map<string, SignedLeaf[]>, path: string, leaf: SignedLeaf): void {
+  const list = leaves.get(path);
+  if (list === undefined) leaves.set(path, [leaf]);
+  else list.push(leaf);
 }
