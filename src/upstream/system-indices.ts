@@ -14,15 +14,16 @@ export type SystemIndex = (typeof systemIndices)[number];
 /** Name of the index template for them. */
 export const systemTemplate = 'logseal-system';
 
-const systemSettings = {
-  'index.mode': 'standard',
-  'index.mapping.source.mode': 'stored',
+const plainSettings = {
   'index.number_of_shards': '1',
   'index.auto_expand_replicas': '0-1',
   'index.default_pipeline': '_none',
   'index.final_pipeline': '_none',
   'index.codec': 'default',
 } as const;
+
+/** An engine that does not know these keeps `_source` to the byte in any index. */
+const systemSettings = { ...plainSettings, 'index.mode': 'standard', 'index.mapping.source.mode': 'stored' } as const;
 
 const timed = { '@timestamp': { type: 'date' } } as const;
 const word = { type: 'keyword', ignore_above: 256, doc_values: false } as const;
@@ -43,14 +44,18 @@ export function isSystemIndex(name: string): name is SystemIndex {
 
 /** Makes the index if it is missing, else adds to its mapping. Returns why it cannot be. Throws UPSTREAM_* without an answer. */
 export async function ensureSystemIndex(asker: Asker, name: SystemIndex): Promise<string | undefined> {
-  const made = await asker.ask('PUT', `/${name}`, { settings: systemSettings, mappings: systemMapping(name) });
+  const mappings = systemMapping(name);
+  let made = await asker.ask('PUT', `/${name}`, { settings: systemSettings, mappings });
+  if (made.status === 400 && refusal(made)?.reason.includes('unknown setting')) {
+    made = await asker.ask('PUT', `/${name}`, { settings: plainSettings, mappings });
+  }
   if (made.status < 300) return undefined;
   const no = refusal(made);
   if (no?.type !== 'resource_already_exists_exception' && no?.type !== 'invalid_index_name_exception') {
     if (made.status >= 500 || made.status === 429) throw denied(made, `creating ${name}`);
     return `index ${name} cannot be created: ${no?.reason ?? 'no reason given'}`;
   }
-  const { properties } = systemMapping(name);
+  const { properties } = mappings;
   const added = await asker.ask('PUT', `/${name}/_mapping`, { properties });
   if (added.status < 300) return undefined;
   if (added.status >= 500 || added.status === 429) throw denied(added, `mapping of ${name}`);
