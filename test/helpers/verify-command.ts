@@ -32,7 +32,7 @@ export interface Verdicts {
   exit: number;
   summary: VerifySummary;
   findings: Finding[];
-  /** Findings as `VERDICT dest seq`, sorted; information left out. */
+  /** As `tell` says them. */
   told: string[];
   stderr: string;
 }
@@ -58,7 +58,7 @@ export async function verifyCommand(...args: string[]): Promise<Verdicts> {
   const summary = lines.length === 0 ? undefined : (JSON.parse(lines.at(-1) ?? '') as VerifySummary);
   if (summary === undefined || exit < 0 || exit > 2) throw new Error(`verify ended with ${exit}: ${stderr}`);
   const findings = lines.slice(0, -1).map((line) => JSON.parse(line) as Finding);
-  return { exit, summary, findings, told: findings.filter(isSerious).map(told).sort(), stderr };
+  return { exit, summary, findings, told: tell(findings), stderr };
 }
 
 const information: ReadonlySet<string> = new Set(['PENDING', 'UNCLEAN', 'CLOCK', 'WEAK', 'UNANCHORED']);
@@ -67,10 +67,20 @@ function isSerious({ verdict }: Finding): boolean {
   return !information.has(verdict);
 }
 
-/** `MODIFIED web 7`, `MISSING web 7-9`, `MODIFIED web epoch 1`, `UNSIGNED web/x1`: by dest, or by where it was found. */
-function told({ verdict, dest, found, epoch, seq, to }: Finding): string {
-  const place = seq === undefined ? (epoch === undefined ? '' : ` epoch ${epoch}`) : ` ${seq}${to === undefined ? '' : `-${to}`}`;
-  const where = dest ?? found?._index ?? '';
-  const id = seq === undefined && epoch === undefined && found?._id !== undefined ? `/${found._id}` : '';
-  return `${verdict} ${where}${id}${place}`;
+/**
+ * Findings, without what is information only, as `MODIFIED web 7`, `MISSING web 7-9`, `MISSING-SEAL web epoch 1`,
+ * `UNSIGNED web/x1`, `VIEW-DRIFT web`: by dest or chain (`names` gives a chain's), else by where it was found.
+ */
+export function tell(findings: readonly Finding[], names: ReadonlyMap<string, string> = new Map()): string[] {
+  return findings
+    .filter(isSerious)
+    .map(({ verdict, dest, chain, found, epoch, seq, to }) => {
+      const where = dest ?? (chain === undefined ? found?._index : (names.get(chain) ?? chain)) ?? '';
+      const named = chain === undefined && dest === undefined && found?._index !== 'logseal-checkpoints';
+      const id = named && found?._id !== undefined ? `/${found._id}` : '';
+      const run = to === undefined ? '' : `-${to}`;
+      const place = seq === undefined ? (epoch === undefined ? '' : ` epoch ${epoch}`) : ` ${seq}${run}`;
+      return `${verdict} ${where}${id}${place}`.trimEnd();
+    })
+    .sort();
 }
