@@ -16,7 +16,9 @@ export function register(program: Command, terminal: Terminal): void {
     .command('inspect')
     .description('Show one record in full: its header, whether it verifies, and its proof.')
     .argument('<index>', 'index that the document lies in')
-    .argument('<id>', 'its _id');
+    .argument('<id>', 'its _id')
+    // A generated id may begin with a dash.
+    .allowUnknownOption();
   addVerifyOptions(addSourceOptions(command, 'none'))
     .option('--source <source>', 'Elasticsearch URL, data directory or NDJSON export (default: as configured)')
     .option('--json', 'one object')
