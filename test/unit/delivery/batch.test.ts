@@ -203,7 +203,7 @@ t.test('digests of the content stand behind raw, and change nothing else', async
   const shown =
     '"digests":{"crc32":"50f2c38f","md5":"39881c92142d4d2544b8bad003cdd6b4","sha1":"dd12d0dbe419f9bcb32010cae48aaaa8e5b34ab5"}';
   for (const raw of ['never-needed', 'always'] as const) {
-    const items = itemsOf([{ content }]);
+    const items = itemsOf([{ dest: 'web', content }]);
     const [written] = encode(items, { ...plain, digests: ['crc32', 'md5', 'sha1'] }, raw);
     const [without] = encode(items, plain, raw);
     t.equal(written?.text, without?.text.replace('},"message', `,${shown}},"message`));
