@@ -134,12 +134,11 @@ export class Dispatch {
 
   async #try(open: Open, ready: (sent: readonly Item[]) => Promise<void>): Promise<void> {
     const { register } = this.#options;
-    const named = register.empty ? [] : [...open.keys()].filter((item) => register.has(item.frame.chain, item.seq));
-    if (named.length > 0) {
-      await this.#rejects.store(named, open);
-    }
-    const all = [...open.keys()];
-    const rest = await this.#sendable(named.length === 0 ? all : all.filter((item) => !named.includes(item)), open);
+    const isNamed = (item: Item) => !register.empty && register.has(item.frame.chain, item.seq);
+    const named = [...open.keys()].filter(isNamed);
+    if (named.length > 0) await this.#rejects.store(named, open);
+    const others = named.length === 0 ? [...open.keys()] : [...open.keys()].filter((item) => !isNamed(item));
+    const rest = await this.#sendable(others, open);
     const unknown = rest.filter((item) => item.unknown);
     if (unknown.length > 0) await this.#lookUp(unknown, open);
     const sent = rest.filter((item) => open.has(item) && !item.unknown);

@@ -165,11 +165,12 @@ export class Outcomes {
   /** Their bytes will not come back as they were sent: they are written again with the content in the field. */
   async #rewrite(entries: readonly StoredItem[], open: Open): Promise<void> {
     const { upstream, batch, destinations, places } = this.#options;
+    const indices = new Map(entries.map(({ item, stored }) => [item, stored.index]));
     const found = await findItems(
       entries.map((entry) => entry.item),
       upstream,
       places,
-      (item) => entries.find((entry) => entry.item === item)?.stored.index,
+      (item) => indices.get(item),
     );
     const known = found.flatMap(({ item, ours }) => (ours === undefined ? [] : [{ item, ours }]));
     if (known.length === 0) return;
