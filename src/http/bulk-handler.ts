@@ -66,10 +66,12 @@ async function takeBulk(
   const startMs = context.clock.monotonic();
   if (body.length === 0) throw bodyRequired();
   context.counts.bodyBytes(body.length);
-  const read = parseBulk(body, { ...parameters.defaults, lenient: types.version === 8 }, rulesNow(context));
-  if (read.forwarded.length === read.count) return context.passthrough.stream(exchange, { body });
-  const parsed = await authorised(exchange, read, context);
+  const read = () => parseBulk(body, { ...parameters.defaults, lenient: types.version === 8 }, rulesNow(context));
+  let parsed = await authorised(exchange, read(), context);
+  // Only for a client that may write: others make nobody ask.
+  if (parsed !== undefined && (await learns(parsed, context))) parsed = await authorised(exchange, read(), context);
   if (parsed === undefined) return exchange.response.statusCode;
+  if (parsed.forwarded.length === parsed.count) return context.passthrough.stream(exchange, { body });
   // Elasticsearch hears its own part first: if it refuses that as a whole, nothing is signed.
   const forwarded = parsed.forwarded.length === 0 ? undefined : await forward(exchange, parsed, types, context);
   if (forwarded !== undefined && 'refused' in forwarded) return relay(exchange, forwarded.refused);
@@ -84,6 +86,10 @@ async function takeBulk(
   // Every record of it stands in the log by now, and the answer holds copies.
   lease.giveBack(body);
   return 200;
+}
+
+function learns({ batch }: ParsedBulk, context: IntakeContext): Promise<boolean> | undefined | false {
+  return batch.count > 0 && context.learn(batch.dests);
 }
 
 /** The request without what the client may not write; undefined when it has been answered. */

@@ -103,7 +103,7 @@ interface DocumentWrite {
   context: IntakeContext;
 }
 
-async function take(write: DocumentWrite, body: Buffer): Promise<number> {
+async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise<number> {
   const { exchange, operation, context } = write;
   const parsed = parseDocument(body, operation, rulesNow(context));
   if ('forwarded' in parsed) return context.passthrough.stream(exchange, { body });
@@ -119,6 +119,7 @@ async function take(write: DocumentWrite, body: Buffer): Promise<number> {
   }
   const reason = found.kind === 'forbidden' ? found.reasons.get(dest) : undefined;
   if (reason !== undefined) return refused(write, 403, forbidden(dest, operation.id, reason).error);
+  if (!learnt && (await context.learn(batch.dests))) return take(write, body, true);
   const { error, status, ...written } = await sign(write, batch, dest);
   if (error !== undefined) return refused(write, status, error as ErrorCause);
   const path = `/${formEncoded(dest)}/_doc/${formEncoded(written._id ?? '')}`;

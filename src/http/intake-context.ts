@@ -35,6 +35,11 @@ export interface IntakeCounts {
 export interface IntakeContext {
   intake: Intake;
   authorize: Authorize;
+  /**
+   * Finds out which destinations can be signed. True: `isSigned` says otherwise now for one of them, and the request is read
+   * again. Undefined at once where all of them are known.
+   */
+  learn: (dests: readonly string[]) => Promise<boolean> | undefined;
   passthrough: Passthrough;
   admission: Admission;
   limits: IntakeLimits;

@@ -84,6 +84,13 @@ export class Contact {
     }
   }
 
+  /** Keeps what was last found out about credentials, so that it holds over an outage with a restart in it. */
+  async noteSecured(): Promise<void> {
+    const { instance, upstream } = this.#options;
+    const { secured } = upstream;
+    if (secured !== undefined && secured !== instance.state.secured) await instance.update({ secured });
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -117,6 +124,8 @@ export class Contact {
   async #ask(): Promise<string> {
     const { upstream, store } = this.#options;
     const { clusterUuid } = await upstream.identity();
+    // It is asked again with the first request; an odd answer holds up no delivery.
+    await upstream.isSecured().catch(() => undefined);
     return store === undefined ? clusterUuid : 'embedded';
   }
 
@@ -125,6 +134,7 @@ export class Contact {
     const known = instance.state.upstream;
     if (known !== undefined && known !== found && options.config.newUpstream) this.#changed = true;
     else checkUpstream(known, found, instance.dir);
+    await this.noteSecured();
     if (known === found) return;
     await instance.update({ upstream: found });
     options.log.event('upstream-connected', { upstream: found });

@@ -1,4 +1,5 @@
 /** The two sockets: the one for shippers with everything behind it, and the one for whoever runs the proxy. */
+import type { Config } from '../config/config.ts';
 import { Admission } from '../http/admission.ts';
 import { clientPatterns } from '../http/client-patterns.ts';
 import { Handshake } from '../http/handshake.ts';
@@ -11,6 +12,7 @@ import { HttpServer } from '../http/server.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
 import { createAuthorize } from './authorize.ts';
+import { Coverage } from './coverage.ts';
 import type { Parts, ProxyOptions } from './proxy.ts';
 
 const actionBytesMax = 64 * 1024;
@@ -45,16 +47,24 @@ export async function openDoors(options: ProxyOptions & Parts): Promise<{ server
 }
 
 function intakeContext(options: ProxyOptions & Parts, passthrough: Passthrough): IntakeContext {
-  const { config, metrics, signing, upstream, instance } = options;
+  const { config, log, metrics, signing, upstream, instance, contact, notCovered } = options;
+  const describe = (dest: string) => upstream.describe(dest);
+  const coverage = new Coverage({ describe, notCovered, clock: systemClock, log });
   const { bodyBytesMax, documentBytesMax, itemsMax, depthMax, requestsMax, memoryBytesMax, holdMax } = config.intake;
   return {
     intake: signing.sequencer,
     authorize: createAuthorize({
-      mayCreate: (authorization, dests) => upstream.mayCreate(authorization, dests),
-      secured: () => instance.state.secured,
+      mayCreate: async (authorization, dests) => {
+        const permission = await upstream.mayCreate(authorization, dests);
+        await contact.noteSecured();
+        return permission;
+      },
+      // Before the first contact: who gave the proxy credentials has a search engine that wants them.
+      secured: () => instance.state.secured ?? hasCredentials(config),
       clock: systemClock,
       awayMs,
     }),
+    learn: (dests) => coverage.learn(dests),
     passthrough,
     admission: new Admission({ requestsMax, bytesMax: memoryBytesMax, holdMs: holdMax, clock: systemClock }),
     limits: { bodyBytesMax, documentBytesMax, itemsMax, actionBytesMax },
@@ -66,6 +76,10 @@ function intakeContext(options: ProxyOptions & Parts, passthrough: Passthrough):
       itemsRefused: (count) => metrics.itemsRefused.inc({ reason: 'other' }, count),
     },
   };
+}
+
+function hasCredentials({ elasticsearch: { url, apiKeyFile, username } }: Config): boolean {
+  return apiKeyFile !== undefined || username !== undefined || url.some((node) => URL.parse(node)?.username);
 }
 
 /** Records can be accepted whenever the sockets are open and the log has room; what else is amiss is said beside it. */

@@ -42,6 +42,7 @@ export class Instance {
   readonly checkpointKey: KeyObject;
   readonly created: boolean;
   #state: InstanceState;
+  #turn: Promise<void> = Promise.resolve();
 
   private constructor(dir: string, state: InstanceState, checkpointKey: KeyObject, created: boolean) {
     this.dir = dir;
@@ -88,9 +89,14 @@ export class Instance {
   }
 
   /** Changes the state durably. */
-  async update(change: Partial<InstanceState>): Promise<void> {
+  update(change: Partial<InstanceState>): Promise<void> {
     this.#state = { ...this.#state, ...change };
-    await replaceFile(join(this.dir, 'instance.json'), `${JSON.stringify(this.#state, undefined, 2)}\n`);
+    // One after the other: they share the temporary file.
+    const turn = this.#turn.then(() =>
+      replaceFile(join(this.dir, 'instance.json'), `${JSON.stringify(this.#state, undefined, 2)}\n`),
+    );
+    this.#turn = turn.catch(() => undefined);
+    return turn;
   }
 }
 

@@ -37,6 +37,8 @@ export class Privileges {
   readonly #options: PrivilegesOptions;
   readonly #key = randomBytes(32);
   readonly #kept = new Map<string, Kept>();
+  /** Whether the engine wanted credentials when it was last asked; undefined before that. */
+  secured: boolean | undefined;
   #secured: { value: boolean; untilMs: number } | undefined;
 
   constructor(options: PrivilegesOptions) {
@@ -45,7 +47,7 @@ export class Privileges {
 
   /** Throws UPSTREAM_* when the engine cannot be asked; nothing is allowed then. */
   async mayCreate(authorization: string | undefined, dests: readonly string[]): Promise<Permission> {
-    if (this.#options.embedded || !(await this.#isSecured())) return { kind: 'allowed' };
+    if (this.#options.embedded || !(await this.isSecured())) return { kind: 'allowed' };
     const { clock, entriesMax = 20_000 } = this.#options;
     const client = createHmac('sha256', this.#key)
       .update(authorization ?? '')
@@ -109,8 +111,9 @@ export class Privileges {
    * A cluster without the security module has no such request and says so; it lets everybody do everything. Asked without
    * credentials, so that a secured cluster answers 401, or 200 where it lets strangers in.
    */
-  async #isSecured(): Promise<boolean> {
-    const { asker, clock, keepMs = 60_000 } = this.#options;
+  async isSecured(): Promise<boolean> {
+    const { asker, clock, embedded, keepMs = 60_000 } = this.#options;
+    if (embedded) return false;
     if (this.#secured !== undefined && this.#secured.untilMs > clock.monotonic()) return this.#secured.value;
     const answer = await asker.ask('GET', '/_security/_authenticate', undefined, null);
     const none = isObject(answer.body) && /no handler found|disabled/i.test(JSON.stringify(answer.body.error ?? ''));
@@ -118,6 +121,7 @@ export class Privileges {
     if (value && answer.status !== 401 && answer.status !== 403 && answer.status !== 200) {
       throw denied(answer, 'asking whether the cluster wants credentials');
     }
+    this.secured = value;
     this.#secured = { value, untilMs: clock.monotonic() + keepMs };
     return value;
   }

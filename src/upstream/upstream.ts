@@ -82,6 +82,16 @@ export class Upstream {
     return this.#privileges.mayCreate(authorization, dests);
   }
 
+  /** Whether the search engine wants credentials; kept a minute. Throws UPSTREAM_* when it cannot be asked. */
+  isSecured(): Promise<boolean> {
+    return this.#privileges.isSecured();
+  }
+
+  /** What was last found out about that. */
+  get secured(): boolean | undefined {
+    return this.#privileges.secured;
+  }
+
   identity(): Promise<UpstreamIdentity> {
     return askIdentity(this.connection);
   }

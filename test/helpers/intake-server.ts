@@ -116,6 +116,7 @@ export interface IntakeServerOptions {
   ack?: 'wal' | 'store';
   clock?: Clock;
   authorize?: Authorize;
+  learn?: IntakeContext['learn'];
   hangUp?: string[];
   requestsMax?: number;
   memoryBytesMax?: number;
@@ -155,6 +156,7 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
   const admission = new Admission({ requestsMax, bytesMax, holdMs, clock });
   const context: IntakeContext = {
     intake,
+    learn: options.learn ?? (() => undefined),
     authorize: options.authorize ?? (async () => ({ kind: 'ok' })),
     passthrough,
     admission,
