@@ -29,7 +29,12 @@ t.test('an eventful life without tampering verifies without a finding', { skip: 
   const start = (environment: Record<string, string> = {}) =>
     startProxy({ dataDir, elasticsearchUrl: engine.url, environment: { ...smallEpochs, ...environment } });
   let sent = 0;
-  const send = async (proxy: RunningProxy, index: string, documents: readonly object[], ids: readonly string[] = []) => {
+  const send = async (
+    proxy: RunningProxy,
+    index: string,
+    documents: readonly object[],
+    ids: readonly string[] = [],
+  ) => {
     await bulk(proxy.url, index, documents, ids).catch((error) => {
       throw new Error(`${index}: ${proxy.output().slice(-3000)}`, { cause: error });
     });
@@ -44,9 +49,18 @@ t.test('an eventful life without tampering verifies without a finding', { skip: 
   const first = await start();
   await copyFile(join(dataDir, 'trust.json'), trust);
   await send(first, 'mixed', numbered(60));
-  await send(first, 'metrics', Array.from({ length: 60 }, (_, n) => measurement(n)));
+  await send(
+    first,
+    'metrics',
+    Array.from({ length: 60 }, (_, n) => measurement(n)),
+  );
   await send(first, 'hidden-late', numbered(60));
-  await send(first, 'chosen', numbered(30), Array.from({ length: 30 }, (_, n) => `order/${n}`));
+  await send(
+    first,
+    'chosen',
+    numbered(30),
+    Array.from({ length: 30 }, (_, n) => `order/${n}`),
+  );
   await send(first, 'chosen', numbered(3), ['order/7', 'order/100', 'order/101']);
   await send(first, 'typed', [{ n: 1 }, { n: 'not a number' }, { n: 3 }]);
 
@@ -71,19 +85,24 @@ t.test('an eventful life without tampering verifies without a finding', { skip: 
 
   await t.test('what was acknowledged is there once, and what was refused is among the rejects', async (t) => {
     const acknowledged = sender.acknowledged.reduce((sum, [from, to]) => sum + to - from, 0);
-    const found = await elastic.ask('GET', '/under-load/_count');
+    const found = await elastic.ask<{ count: number }>('GET', '/under-load/_count');
     t.ok(acknowledged > 100, `${acknowledged} records were acknowledged before the kill`);
     t.ok(found.count >= acknowledged && found.count <= sender.sent);
     sent += found.count;
     const rejects = await elastic.hits('logseal-rejects');
     const reasons = rejects.map(({ _source: { logseal, reject } }) => `${logseal.dest} ${reject.status}`);
     t.strictSame(reasons.sort(), ['chosen 409', 'typed 400']);
-    const rotations = (await elastic.hits('logseal-control', { match_all: {} })).filter(({ _source }) => _source.rotate);
+    const rotations = (await elastic.hits('logseal-control', { match_all: {} })).filter(
+      ({ _source }) => _source.rotate,
+    );
     t.ok(rotations.length >= 2, `${rotations.length} chains were rotated by the clock`);
   });
 
   const key = ['--key', join(dataDir, 'development-auditor', 'auditor.key.pem')];
-  for (const [mode, name] of [[key, 'with the key'], [['--public'], 'without a key']] as const) {
+  for (const [mode, name] of [
+    [key, 'with the key'],
+    [['--public'], 'without a key'],
+  ] as const) {
     const run = await verifyCommand(engine.url, ...mode, '--trust', trust, '--no-state', '--grace', '0');
     t.strictSame(run.told, [], `no finding ${name}`);
     t.match(run.summary, { exit: 0, records: sent, counts: { OK: sent - 2, 'REJECTED-OK': 2 } });
@@ -110,7 +129,7 @@ t.test('a data stream that rolls over verifies without a finding', { skip: noOpe
   const key = join(dataDir, 'development-auditor', 'auditor.key.pem');
   const trust = ['--trust', join(dataDir, 'trust.json'), '--no-state', '--grace', '0'];
   for (const mode of [['--key', key], ['--public']]) {
-    const { exit, told, summary } = await verifyCommand(engine.url, ...mode, ...trust);
+    const { told, summary } = await verifyCommand(engine.url, ...mode, ...trust);
     t.strictSame(told, [], mode.at(0) ?? '');
     t.match(summary, { exit: 0, records: 150, counts: { OK: 150 } });
   }
@@ -157,7 +176,11 @@ function measurement(n: number): object {
 }
 
 function numbered(count: number, from = 0): object[] {
-  return Array.from({ length: count }, (_, n) => ({ '@timestamp': '2026-11-23T21:00:00Z', n: from + n, message: 'ok' }));
+  return Array.from({ length: count }, (_, n) => ({
+    '@timestamp': '2026-11-23T21:00:00Z',
+    n: from + n,
+    message: 'ok',
+  }));
 }
 
 async function delivered(elastic: EngineClient, index: string, count: number): Promise<void> {

@@ -84,10 +84,14 @@ t.test('a third of the records lost in Elasticsearch', { skip }, async (t) => {
   });
 });
 
+interface Templates {
+  index_templates: { index_template: Record<string, unknown> }[];
+}
+
 async function removesTemplates(t: Test, { elastic, engine, start }: SealedCluster): Promise<void> {
   const template = { index_patterns: ['web-*'], template: { settings: { number_of_replicas: 0 } }, priority: 7 };
   await elastic.ask('PUT', '/_index_template/users', template);
-  const asFound = (await elastic.ask('GET', '/_index_template/users')).index_templates[0].index_template;
+  const asFound = (await elastic.ask<Templates>('GET', '/_index_template/users')).index_templates[0]?.index_template;
   const proxy = await start();
   await sendAll(proxy.url, 'web-1', documents(3));
   await proxy.stop();
@@ -101,8 +105,8 @@ async function removesTemplates(t: Test, { elastic, engine, start }: SealedClust
     ['users', 'logseal-system', 'logseal-mappings'],
     'remove says what it did',
   );
-  const after = await elastic.ask('GET', '/_index_template/users');
-  const { index_patterns, template: made, priority, composed_of } = after.index_templates[0].index_template;
+  const after = await elastic.ask<Templates>('GET', '/_index_template/users');
+  const { index_patterns, template: made, priority, composed_of } = after.index_templates[0]?.index_template ?? {};
   t.match(asFound, { index_patterns, template: made, priority }, "the user's template is as it was");
   t.strictSame(composed_of, []);
   t.match(await logseal('templates', 'remove', ...url), { exit: 0, stdout: 'nothing was to be removed\n' });

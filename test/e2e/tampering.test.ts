@@ -90,7 +90,8 @@ const acts: Act[] = [
   {
     name: 'a runtime field that shadows a signed one',
     index: 'shadow',
-    act: ({ cluster: { elastic }, index }) => elastic.ask('PUT', `/${index}/_mapping`, { runtime: { message: lookup } }),
+    act: ({ cluster: { elastic }, index }) =>
+      elastic.ask('PUT', `/${index}/_mapping`, { runtime: { message: lookup } }),
     withKey: ['VIEW-DRIFT shadow'],
     withoutKey: ['VIEW-DRIFT shadow'],
   },
@@ -229,18 +230,21 @@ t.test('tampering past the proxy is named, at its place, and nothing else is', {
 
   await t.test('untouched, everything is OK', async (t) => {
     for (const mode of [[], ['--public']]) {
-      const { exit, told, summary } = await cluster.verify(...mode);
+      const { told, summary } = await cluster.verify(...mode);
       t.strictSame(told, []);
-      t.match({ exit, ...summary }, { exit: 0, records: sent, counts: { OK: sent } });
+      t.match(summary, { exit: 0, records: sent, counts: { OK: sent } });
     }
   });
 
+  await cluster.growTrust();
   for (const { index, act } of acts) await act(await sceneOf(cluster, index));
   const byMode = [await cluster.verify(), await cluster.verify('--public')] as const;
   for (const [at, { exit, told, findings, summary }] of byMode.entries()) {
     const mode = at === 0 ? 'with the key' : 'without a key';
     for (const { name, index, withKey, withoutKey } of acts) {
-      const own = told.filter((line) => line.split(/[ /]/)[1] === index).map((line) => line.replace(/(\/)[\w-]{22}$/, '$1*'));
+      const own = told
+        .filter((line) => line.split(/[ /]/)[1] === index)
+        .map((line) => line.replace(/(\/)[\w-]{22}$/, '$1*'));
       t.strictSame(own, at === 0 ? withKey : withoutKey, `${mode}: ${name}`);
     }
     const known = new Set(acts.map(({ index }) => index));
@@ -248,7 +252,9 @@ t.test('tampering past the proxy is named, at its place, and nothing else is', {
     t.strictSame(rest, [], `${mode}: nothing else is found`);
     t.equal(exit, 1);
     if (at > 0) continue;
-    const touched = new Set(tell(findings).filter((line) => !/^(UNSIGNED|DUPLICATED|FORGED|VIEW-DRIFT shadow)/.test(line)));
+    const touched = new Set(
+      tell(findings).filter((line) => !/^(UNSIGNED|DUPLICATED|FORGED|VIEW-DRIFT shadow)/.test(line)),
+    );
     t.equal(summary.counts.OK, sent - touched.size, 'neighbours are OK');
   }
   await cluster.restore(honest);

@@ -10,7 +10,7 @@ import { engineClient } from './engine-client.ts';
 import type { RunningProxy } from './proxy.ts';
 import { startProxy } from './proxy.ts';
 import type { Verdicts } from './verify-command.ts';
-import { tell, verifyCommand } from './verify-command.ts';
+import { logseal, tell, verifyCommand } from './verify-command.ts';
 
 /** A signed record as it lies there. */
 export interface StoredRecord {
@@ -33,6 +33,8 @@ export interface SealedCluster {
   records(index: string): Promise<StoredRecord[]>;
   /** `verify` of the whole cluster at once, without grace; with the key unless `--public` is among the arguments. */
   verify(...args: string[]): Promise<Verdicts>;
+  /** From now on verifies with a trust file that knows every chain there is now, instead of the one of the installation. */
+  growTrust(): Promise<void>;
   copy(): Promise<Copy>;
   /** Writes back what differs from a copy, and deletes what is not in it. */
   restore(copy: Copy): Promise<void>;
@@ -45,7 +47,9 @@ export async function startSealedCluster(dataDir: string): Promise<SealedCluster
   const engine = await startElasticsearch();
   const elastic = engineClient(engine.url);
   const key = join(dataDir, 'development-auditor', 'auditor.key.pem');
-  const trust = ['--trust', join(dataDir, 'trust.json')];
+  const installed = join(dataDir, 'trust.json');
+  const grown = join(dataDir, 'grown-trust.json');
+  let trust = ['--trust', installed];
   return {
     engine,
     elastic,
@@ -73,9 +77,14 @@ export async function startSealedCluster(dataDir: string): Promise<SealedCluster
       const verdicts = await verifyCommand(engine.url, ...withKey, ...trust, ...state, '--grace', '0', ...args);
       return { ...verdicts, told: tell(verdicts.findings, await chainNames(elastic)) };
     },
-    copy: () => copyAll(engine.url, elastic),
+    async growTrust() {
+      const { exit, stderr } = await logseal('trust', engine.url, '--trust', installed, '--key', key, '--out', grown);
+      if (exit !== 0) throw new Error(stderr);
+      trust = ['--trust', grown];
+    },
+    copy: () => copyAll(elastic),
     async restore(wanted) {
-      const there = await copyAll(engine.url, elastic);
+      const there = await copyAll(elastic);
       for (const [index, documents] of wanted) {
         for (const [id, source] of documents) {
           if (there.get(index)?.get(id) !== source) await elastic.put(index, id, source);
@@ -97,11 +106,18 @@ async function chainNames(elastic: EngineClient): Promise<Map<string, string>> {
   return names;
 }
 
-async function copyAll(url: string, elastic: EngineClient): Promise<Copy> {
+const readsAtOnce = 32;
+
+async function copyAll(elastic: EngineClient): Promise<Copy> {
   const copy: Copy = new Map();
-  for (const { _index, _id } of await elastic.hits('*')) {
-    const documents = copy.get(_index) ?? new Map<string, string>();
-    copy.set(_index, documents.set(_id, await elastic.source(_index, _id)));
+  const hits = await elastic.hits('*');
+  for (let at = 0; at < hits.length; at += readsAtOnce) {
+    const some = hits.slice(at, at + readsAtOnce);
+    const sources = await Promise.all(some.map(({ _index, _id }) => elastic.source(_index, _id)));
+    for (const [n, { _index, _id }] of some.entries()) {
+      const documents = copy.get(_index) ?? new Map<string, string>();
+      copy.set(_index, documents.set(_id, sources[n] ?? ''));
+    }
   }
   return copy;
 }

@@ -51,12 +51,12 @@ export function logseal(...args: string[]): Promise<CommandResult> {
   });
 }
 
-/** `logseal verify … --json`. Throws with what it wrote where it could not run (exit code 3). */
+/** `logseal verify … --json`. Throws with what it wrote where it could not run, or ended otherwise than its summary says. */
 export async function verifyCommand(...args: string[]): Promise<Verdicts> {
   const { exit, stdout, stderr } = await logseal('verify', ...args, '--json');
   const lines = stdout.split('\n').filter((line) => line !== '');
   const summary = lines.length === 0 ? undefined : (JSON.parse(lines.at(-1) ?? '') as VerifySummary);
-  if (summary === undefined || exit < 0 || exit > 2) throw new Error(`verify ended with ${exit}: ${stderr}`);
+  if (summary === undefined || exit !== summary.exit) throw new Error(`verify ended with ${exit}: ${stderr}`);
   const findings = lines.slice(0, -1).map((line) => JSON.parse(line) as Finding);
   return { exit, summary, findings, told: tell(findings), stderr };
 }
