@@ -5,6 +5,7 @@
  * an index or mapping that hides something from a search hides nothing here.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import type { ErrorCode } from '../../errors.ts';
 import { LogsealError } from '../../errors.ts';
 import { denied, objectAt, textAt } from '../../upstream/ask.ts';
 import type { Connection } from '../../upstream/connection.ts';
@@ -21,6 +22,8 @@ const pageBytesWanted = 4 * 1024 * 1024;
 const pageDocumentsMax = 10_000;
 const pageDocumentsFirst = 500;
 const attemptsMax = 6;
+/** What a page that failed may be asked for again after. */
+const passingCodes: ReadonlySet<ErrorCode> = new Set(['UPSTREAM_REFUSED', 'UPSTREAM_UNKNOWN']);
 
 export class PointsInTime {
   readonly #connection: Connection;
@@ -136,7 +139,7 @@ class Slice {
         const parsed = { status: answer.status, headers: {}, body: parseJson(answer.body) };
         throw denied(parsed, 'a page of documents');
       } catch (error) {
-        const passing = error instanceof LogsealError && error.disposition === 'retry' && error.details.status !== 404;
+        const passing = error instanceof LogsealError && passingCodes.has(error.code);
         if (!passing || attempt >= attemptsMax) throw error;
         this.#size = Math.max(1, Math.floor(this.#size / 4));
         await wait(100 * 2 ** attempt);
