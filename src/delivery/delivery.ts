@@ -249,6 +249,8 @@ export class Delivery {
     let last = '';
     while (!signal.aborted) {
       await pause(this.#options.clock, this.#limits.cursorIntervalMs, signal);
+      // A lane that has got on tells nobody.
+      this.#parts?.publication.wake();
       const now = JSON.stringify(this.#parts === undefined ? '' : this.#progress(this.#parts));
       if (now === last) continue;
       last = now;
