@@ -110,7 +110,7 @@ class ChainWalk {
       missing: (from: number, to: number): void => this.#miss(part, from, to, epoch, closed),
       held: (row: number): void => this.#seen(part, row),
     };
-    const sealed = { seal, epoch, first, count, linkBefore: this.#link, provenSeal };
+    const sealed = { seal, epoch, first, count, linkBefore: this.#link, provenSeal, young: this.#isYoung(closed) };
     this.#checkTimes(part, judgeSealedEpoch(judge, sealed, rows));
     this.#nextSeq = first + count;
     this.#nextEpoch = epoch + 1;
@@ -251,7 +251,7 @@ class ChainWalk {
   #miss(part: LoadedPart, from: number, to: number, epoch: number, closed: number): void {
     const context = this.#context;
     if (!context.gapsJudged) return;
-    const pending = context.live && closed <= context.now && context.now - closed < context.graceMs;
+    const pending = this.#isYoung(closed);
     if (part.named.isEmpty && !context.facts.concerns(this.#chain.id)) {
       this.#missing.add(from, to, epoch, this.#lastTime, pending);
       return;
@@ -264,6 +264,12 @@ class ChainWalk {
         this.#missing.add(seq, seq, epoch, this.#lastTime, young);
       }
     }
+  }
+
+  /** Within the grace after a seal; a seal of the future gets none. An export does not grow, so waiting would not help it. */
+  #isYoung(closed: number): boolean {
+    const { live, now, graceMs } = this.#context;
+    return live && closed <= now && now - closed < graceMs;
   }
 
   #seen(part: LoadedPart, row: number): void {

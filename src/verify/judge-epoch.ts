@@ -25,6 +25,8 @@ export interface SealedEpoch {
   /** mac[0..16] of the seal before it, if that is there. */
   linkBefore: Buffer | undefined;
   provenSeal: boolean;
+  /** Sealed so short a time ago that something of it may be on its way. */
+  young: boolean;
 }
 
 export interface EpochJudge {
@@ -53,8 +55,8 @@ export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: r
   if (!chain.withKey && verdict === 'incomplete' && held.rows.length > 0) notRebuilt(judge, sealed, held);
   const counted = chain.withKey || verdict === 'rebuilt';
   const pending = counted && !chain.withKey && !sealed.provenSeal;
-  for (const row of held.rows)
-    conclude(context, chain, judge.table, row, counted ? (pending ? 'pending' : 'good') : 'unproven');
+  const standing = !counted ? 'unproven' : pending ? 'pending' : sealed.young ? 'settling' : 'good';
+  for (const row of held.rows) conclude(context, chain, judge.table, row, standing);
   return counted ? held.rows : [];
 }
 

@@ -35,7 +35,11 @@ export function judgeTwins(judge: EpochJudge, rows: readonly number[], rivals: M
   return best;
 }
 
-export type Standing = 'good' | 'pending' | 'unproven';
+/**
+ * `pending`: its epoch is open, or nothing proves its seal yet. `settling`: sealed so short a time ago that the control record which
+ * says where it lies may be on its way. `unproven`: without a key its epoch cannot be rebuilt.
+ */
+export type Standing = 'good' | 'settling' | 'pending' | 'unproven';
 
 /** The last word on a row that is the one judged for its place. */
 export function conclude(
@@ -50,6 +54,12 @@ export function conclude(
   const rejected = (marks & mark.inRejects) !== 0;
   const named = rejected && context.facts.isRejected(chain.id, seq);
   const home = (marks & mark.inPlace) !== 0 || named;
+  const young = standing === 'pending' || standing === 'settling';
+  if (!home && young && (marks & mark.idMatches) !== 0) {
+    // Place and reject records are on disk before the document is stored, and may be seen after it.
+    if ((marks & (mark.judged | mark.control)) === 0) context.tally.good('PENDING', 1);
+    return;
+  }
   if (!home || (marks & mark.idMatches) === 0) {
     context.tally.find(
       findingAt(context, chain, table, row, 'MOVED', movedDetail(context, table, row, rejected, home)),

@@ -33,7 +33,7 @@ export function reportLines(summary: Summary, anchorConfigured: boolean): string
   ];
 }
 
-function headline({ exit, records }: Summary, bad: FindingGroup[], unsure: FindingGroup[]): string {
+function headline({ exit, records, counts }: Summary, bad: FindingGroup[], unsure: FindingGroup[]): string {
   if (exit === 1) {
     const verdicts = [...new Set(bad.map(({ verdict }) => verdict))];
     return `TAMPERING FOUND: ${verdicts.join(', ')}`;
@@ -42,7 +42,9 @@ function headline({ exit, records }: Summary, bad: FindingGroup[], unsure: Findi
     const verdicts = [...new Set(unsure.map(({ verdict }) => verdict))];
     return `CANNOT SAY: ${verdicts.length > 0 ? verdicts.join(', ') : 'UNANCHORED'}. Nothing bad was found as far as could be seen.`;
   }
-  return `VERIFIED: ${number(records)} records, nothing changed, removed, added or moved.`;
+  const young = counts.PENDING ?? 0;
+  const pending = young === 0 ? '' : `; ${number(young)} of them are PENDING, not sealed for long enough yet`;
+  return `VERIFIED: ${number(records)} records, nothing changed, removed, added or moved${pending}.`;
 }
 
 function checkedLines({ checked, records, chains, epochs, seconds }: Summary): string[] {

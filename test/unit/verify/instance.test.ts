@@ -834,3 +834,30 @@ t.test('what people see is asked of the view judge, whole indices too', async (t
   t.match(run.summary.counts, { OK: 2, 'REJECTED-OK': 1 });
   t.ok(asked.includes('logs {"message":"record 2 of logs"}') && asked.includes('tags'));
 });
+
+t.test('on a live source what a control record may yet explain is PENDING, and found a minute later', async (t) => {
+  const { log, chain } = begin();
+  log.record(chain, { index: 'alias-1' });
+  log.reject(chain, false);
+  end(log);
+  log.record(chain, { index: 'alias-1' });
+  const young = await judge(log, { live: true, now: log.now + 1000 });
+  t.same([told(young), young.summary.counts.PENDING], [[], 3]);
+  const later = await judge(log, { live: true, now: log.now + 65_000 });
+  t.same(
+    told(later).filter((text) => text !== 'STALE'),
+    ['MOVED 0', 'MOVED 1'],
+  );
+  t.same(told(await judge(log)), ['MOVED 0', 'MOVED 1'], 'the open epoch of an export is pending too');
+});
+
+t.test('a chain made while a live run is on is PENDING, one made before is FOREIGN', async (t) => {
+  const { log, chain } = begin();
+  log.record(chain);
+  end(log);
+  const later = new LogBuilder({ seed: 'later', time: log.now });
+  log.documents.push(later.record(later.chain('later')));
+  const during = await judge(log, { live: true, now: later.now + 1000 });
+  t.same([told(during), during.summary.counts.PENDING], [[], 1]);
+  t.same(told(await judge(log, { live: true, now: later.now + 10_000 })), ['FOREIGN 0']);
+});
