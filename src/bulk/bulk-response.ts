@@ -129,15 +129,12 @@ class CreatedAnswer {
   write(): Buffer {
     const { batch, kinds } = this.#parsed;
     const head = this.#head();
-    const items = this.#sameForAll() ? this.#repeat() : this.#each(batch, kinds);
-    if (items.length === 0) return Buffer.from(head === '' ? '{}' : `{${head}}`);
-    const opening = Buffer.from(`{${head}${head === '' ? '' : ','}"items":[`);
-    const out = Buffer.allocUnsafe(opening.length + items.length + 1);
-    opening.copy(out);
-    items.copy(out, opening.length);
+    const opening = `{${head}${head === '' ? '' : ','}"items":[`;
+    const items = this.#sameForAll() ? this.#repeat(opening) : this.#each(opening, batch, kinds);
+    if (items === undefined) return Buffer.from(head === '' ? '{}' : `{${head}}`);
     // The comma behind the last item becomes the end of the array.
-    out.write(']}', out.length - 2);
-    return out;
+    items.write(']}', items.length - 2);
+    return items;
   }
 
   #head(): string {
@@ -155,22 +152,27 @@ class CreatedAnswer {
     return true;
   }
 
-  #repeat(): Buffer {
+  /** Opening, items with a comma behind each, and one byte more; undefined when the filter leaves no item. */
+  #repeat(opening: string): Buffer | undefined {
     const { count, kinds } = this.#parsed;
     const template = this.#template(kinds[0] as number, 0);
-    if (template === undefined) return Buffer.alloc(0);
+    if (template === undefined) return undefined;
     const { before, after } = template;
-    if (after === undefined) return Buffer.alloc(count * before.length, before);
-    const unit = Buffer.concat([before, Buffer.alloc(idLength), after]);
-    const out = Buffer.alloc(count * unit.length, unit);
+    const unit = after === undefined ? before : Buffer.concat([before, Buffer.alloc(idLength), after]);
+    const start = Buffer.byteLength(opening);
+    const out = Buffer.allocUnsafe(start + count * unit.length + 1);
+    out.write(opening);
+    out.fill(unit, start, out.length - 1);
+    if (after === undefined) return out;
     const { ids } = this.#parts;
-    for (let i = 0, at = before.length; i < ids.length; i += idLength, at += unit.length) {
+    for (let i = 0, at = start + before.length; i < ids.length; i += idLength, at += unit.length) {
       for (let k = 0; k < idLength; k++) out[at + k] = ids[i + k] as number;
     }
     return out;
   }
 
-  #each(batch: Batch, kinds: Uint8Array): Buffer {
+  /** As `#repeat`. */
+  #each(opening: string, batch: Batch, kinds: Uint8Array): Buffer | undefined {
     const { ids } = this.#parts;
     let text = '';
     for (let record = 0; record < batch.count; record++) {
@@ -183,7 +185,7 @@ class CreatedAnswer {
       text += given === undefined ? ids.toString('latin1', record * idLength, (record + 1) * idLength) : escaped(given);
       text += template.after.toString('latin1');
     }
-    return Buffer.from(text, 'latin1');
+    return text === '' ? undefined : Buffer.from(`${opening}${text} `, 'latin1');
   }
 
   #template(kind: number, dest: number): ItemTemplate | undefined {

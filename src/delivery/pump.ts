@@ -4,7 +4,9 @@
  * so memory is bounded while the search engine is away.
  */
 import { entryKinds } from '../journal/entry-kind.ts';
+import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
+import { diskFileSystem } from '../lib/file-system.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -47,12 +49,17 @@ export interface PumpOptions {
 /** Tries of a refused record before its destination gets a lane. */
 const triesMax = 2;
 const busyTriesMax = 7;
+/** Memory that frames were read into, kept for the next ones. */
+const keptBytesMax = 32 * 1024 * 1024;
 
 export class Pump {
   readonly #options: PumpOptions;
   readonly #inFlight: InFlight;
   readonly #items: ItemReader;
   readonly #bell = new Bell();
+  readonly #memory = new BufferPool(keptBytesMax);
+  /** Frames with unanswered items, by the memory that they stand in; it is lent again once there are none. */
+  readonly #uses = new Map<ArrayBufferLike, number>();
   #reader: WalReader | undefined;
   #routed: Position;
   #limit: Position;
@@ -91,7 +98,7 @@ export class Pump {
   async run(): Promise<void> {
     const { signal, from } = this.#options;
     signal.addEventListener('abort', () => this.#bell.ring());
-    this.#reader = await WalReader.open(this.#options.dir, readFrom(from));
+    this.#reader = await WalReader.open(this.#options.dir, readFrom(from), diskFileSystem, this.#memory);
     while (!signal.aborted) {
       const frames = this.#hasRoom() ? await this.#reader.next(this.#limit) : undefined;
       if (frames !== undefined) await this.#take(frames);
@@ -107,7 +114,10 @@ export class Pump {
   }
 
   async #take(frames: readonly Frame[]): Promise<void> {
+    const [first] = frames;
+    if (first !== undefined) this.#use(first.payload, 1);
     for (const frame of frames) this.#route(frame);
+    if (first !== undefined) this.#use(first.payload, -1);
     const { adaptive, batchItemsMax, signal } = this.#options;
     while (!signal.aborted && (this.#queueBytes >= adaptive.batchBytes || this.#queue.length >= batchItemsMax)) {
       await this.#startBatch();
@@ -124,9 +134,10 @@ export class Pump {
       this.#queueBytes += this.#items.read(records, unknown, isMain, this.#queue);
       for (let i = before; i < this.#queue.length; i += 1) (this.#queue[i] as Item).destination.inMain += 1;
       this.#inFlight.add(records);
+      if (records.pending > 0) this.#use(payload, 1);
     } else {
       this.#inFlight.pass(next);
-      if (payload[0] === entryKinds.seal) this.#options.seal(frame);
+      if (payload[0] === entryKinds.seal) this.#options.seal({ ...frame, payload: Buffer.from(payload) });
     }
     this.#routed = next;
     this.#options.moved();
@@ -213,6 +224,15 @@ export class Pump {
   #settle(item: Item): void {
     item.destination.inMain -= 1;
     this.#inFlight.settle(item.frame);
+    if (item.frame.pending === 0) this.#use(item.frame.payload, -1);
+  }
+
+  #use(payload: Buffer, frames: 1 | -1): void {
+    const uses = (this.#uses.get(payload.buffer) ?? 0) + frames;
+    this.#uses.set(payload.buffer, uses);
+    if (uses > 0) return;
+    this.#uses.delete(payload.buffer);
+    this.#memory.giveBack(payload);
   }
 
   /** Something was settled: once for many items. */

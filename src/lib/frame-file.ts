@@ -12,6 +12,7 @@
  */
 
 import { crc32 } from 'node:zlib';
+import type { BufferPool } from './buffer-pool.ts';
 import type { DiskFile } from './file-system.ts';
 import type { FramePlace } from './frame.ts';
 import { decodeFrameHeader, frameBytes, frameHeaderBytes } from './frame.ts';
@@ -82,13 +83,19 @@ export interface FrameRun {
   stop: 'bound' | 'piece' | 'damage';
 }
 
-/** Reads whole frames from `offset`, about `chunkBytes` of them (or one larger frame), none that passes `bound`. */
-export async function readFrames(file: DiskFile, place: FramePlace, offset: number, bound: number): Promise<FrameRun> {
-  let bytes = await readPiece(file, offset, Math.min(bound - offset, chunkBytes));
+/** Reads whole frames from `offset`, about `chunkBytes` of them (or one larger frame), none that passes `bound`; into memory of `pool`, given one. */
+export async function readFrames(
+  file: DiskFile,
+  place: FramePlace,
+  offset: number,
+  bound: number,
+  pool?: BufferPool,
+): Promise<FrameRun> {
+  let bytes = await readPiece(file, offset, Math.min(bound - offset, chunkBytes), pool);
   if (bytes.length >= frameHeaderBytes) {
     const first = decodeFrameHeader(bytes, 0, place, offset);
     const needed = first === undefined ? 0 : frameBytes(first.length);
-    if (needed > bytes.length && needed <= bound - offset) bytes = await readPiece(file, offset, needed);
+    if (needed > bytes.length && needed <= bound - offset) bytes = await readPiece(file, offset, needed, pool);
   }
   const frames: StoredFrame[] = [];
   let at = 0;
@@ -121,8 +128,9 @@ export async function readFrames(file: DiskFile, place: FramePlace, offset: numb
   return { frames, bytes: bytes.subarray(0, at), next: offset + at, stop };
 }
 
-async function readPiece(file: DiskFile, offset: number, length: number): Promise<Buffer> {
-  const target = Buffer.allocUnsafeSlow(Math.max(0, length));
+async function readPiece(file: DiskFile, offset: number, length: number, pool?: BufferPool): Promise<Buffer> {
+  const size = Math.max(0, length);
+  const target = pool === undefined ? Buffer.allocUnsafeSlow(size) : pool.lend(size);
   return target.subarray(0, await file.read(target, offset));
 }
 

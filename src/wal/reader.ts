@@ -6,6 +6,7 @@
  */
 
 import { LogsealError } from '../errors.ts';
+import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
 import { readFrames } from '../lib/frame-file.ts';
@@ -19,7 +20,7 @@ export interface Frame {
   position: Position;
   /** Where reading goes on after this frame: what a cursor holds when the frame is done. */
   next: Position;
-  /** A view into memory that belongs to the frames of one `next` call together. */
+  /** A view into memory that belongs to the frames of one `next` call together, and is lent where the reader has a pool. */
   payload: Buffer;
 }
 
@@ -31,18 +32,25 @@ interface Bound {
 export class WalReader {
   readonly #fs: FileSystem;
   readonly #directory: string;
+  readonly #pool: BufferPool | undefined;
   #at: Position | undefined;
   #open: OpenSegment | undefined;
 
-  private constructor(fs: FileSystem, directory: string, from: Position | undefined) {
+  private constructor(fs: FileSystem, directory: string, from: Position | undefined, pool: BufferPool | undefined) {
     this.#fs = fs;
+    this.#pool = pool;
     this.#directory = directory;
     this.#at = from;
   }
 
-  /** Begins at `from`, or at the oldest frame that is kept. */
-  static async open(dir: string, from: Position | undefined, fs: FileSystem = diskFileSystem): Promise<WalReader> {
-    const reader = new WalReader(fs, dir, from);
+  /** Begins at `from`, or at the oldest frame that is kept. Memory comes from `pool`, to which the caller gives it back. */
+  static async open(
+    dir: string,
+    from: Position | undefined,
+    fs: FileSystem = diskFileSystem,
+    pool?: BufferPool,
+  ): Promise<WalReader> {
+    const reader = new WalReader(fs, dir, from, pool);
     if (from === undefined) reader.#at = await reader.#oldest();
     return reader;
   }
@@ -85,7 +93,7 @@ export class WalReader {
       this.#at = { segment: at.segment + 1, offset: firstOffset };
       return [];
     }
-    const run = await readFrames(segment.file, segment.header, at.offset, Math.max(end.bound, at.offset));
+    const run = await readFrames(segment.file, segment.header, at.offset, Math.max(end.bound, at.offset), this.#pool);
     if (run.next === at.offset) {
       // A writer that was started since may have written the segment anew: look once at the file that has the name now.
       await this.close();
