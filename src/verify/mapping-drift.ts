@@ -57,8 +57,9 @@ export class MappingDrift {
   }
 }
 
+/** OpenSearch calls them derived. */
 function runtimeSuspects(mappings: unknown): Suspect[] {
-  return Object.entries(objectAt(mappings, 'runtime') ?? {})
+  return Object.entries({ ...objectAt(mappings, 'runtime'), ...objectAt(mappings, 'derived') })
     .filter(([, field]) => isObject(field) && (field.script !== undefined || field.type === 'lookup'))
     .map(([path, field]) => suspect(path, textAt(field, 'type') === 'lookup' ? 'A lookup field' : 'A runtime field'));
 }

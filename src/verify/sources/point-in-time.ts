@@ -18,7 +18,7 @@ export interface PointInTime {
 }
 
 const keepAlive = '15m';
-const pageBytesWanted = 4 * 1024 * 1024;
+const pageBytesWanted = 2 * 1024 * 1024;
 const pageDocumentsMax = 10_000;
 const pageDocumentsFirst = 500;
 const attemptsMax = 6;

@@ -302,6 +302,7 @@ t.test('a mapping or alias that shows something else than what was signed is dri
   };
   const script = { type: 'keyword', script: { source: 'emit(1)' } };
   t.match(found({ runtime: { 'user.name': script } }), [/^i: A runtime field .* user\.name/]);
+  t.match(found({ derived: { user: script } }), [/^i: A runtime field .* user\./], 'as OpenSearch has them');
   t.match(found({ runtime: { 'list.deep': { type: 'lookup' } } }), [/^i: A lookup field/]);
   t.match(found({ runtime: { 'logseal.seq': script } }), [/logseal\.seq/]);
   t.match(found({ properties: { user: { properties: { name: { type: 'alias', path: 'x' } } } } }), [/field alias/]);
