@@ -11,10 +11,11 @@ import { suiteOf } from '../chain/suite.ts';
 import type { ChainBook, TrustedChain } from './chain-book.ts';
 import { ContentReader } from './content-reader.ts';
 import type { ControlFacts } from './control-facts.ts';
-import { EntryTable, entryAt, entryBytes, mark } from './entry.ts';
+import { mark } from './entry.ts';
+import type { EntryNames } from './entry-writer.ts';
+import { EntryWriter } from './entry-writer.ts';
 import { FieldReader } from './field-reader.ts';
 import type { Finding, PlainVerdict } from './finding.ts';
-import { Interner } from './interner.ts';
 import type { PartitionPlan } from './partition-plan.ts';
 import type { Places } from './places.ts';
 import type { SourceDocument, ViewJudge } from './source.ts';
@@ -49,27 +50,26 @@ export interface Examined {
   verdict: 'verified' | 'damaged' | 'forged';
   /** A view into a buffer that the next examination overwrites. */
   content: Buffer;
-  leaf: Buffer;
   index: number;
 }
 
 export class Examiner {
-  readonly indices: Interner = new Interner();
-  readonly dests: Interner = new Interner();
   readonly #options: ExamineOptions;
   readonly #field: FieldReader = new FieldReader();
   readonly #content: ContentReader = new ContentReader();
-  readonly #row: Buffer = Buffer.alloc(entryBytes);
-  /** Destinations and the chains whose records name them: dest number × 65,536 + chain number. */
-  readonly destChains: Set<number> = new Set();
-  #lastDestChain = -1;
-  readonly #entry: EntryTable = new EntryTable(this.#row);
+  readonly #writer: EntryWriter;
   readonly #computed: Buffer = Buffer.alloc(32);
   #lastChain: TrustedChain | undefined;
   #document: SourceDocument = { index: '', id: '', source: Buffer.alloc(0) };
 
   constructor(options: ExamineOptions) {
     this.#options = options;
+    this.#writer = new EntryWriter(this.#field, options);
+  }
+
+  /** What the rows' numbers stand for, and which chains' records name which destination. */
+  get names(): EntryNames {
+    return this.#writer;
   }
 
   /** Judges one document and says what a control record would need to know; undefined if it holds no record of ours. */
@@ -215,70 +215,9 @@ export class Examiner {
   }
 
   #keep(chain: TrustedChain, verdict: Examined['verdict'], marks: number): Examined {
-    const field = this.#field;
-    const { scratch, headerOffset, headerEnd } = field;
-    scratch[headerOffset - 1] = 0;
-    field.tag.copy(scratch, headerEnd);
-    const leaf = hash(chain.suite?.algorithm ?? 'sha256', scratch.subarray(headerOffset - 1, headerEnd + 16), 'latin1');
-    this.#row.latin1Write(leaf, entryAt.leaf);
-    this.#fillRow(chain, marks | (verdict === 'forged' ? 0 : mark.holds));
-    const { plan, spill } = this.#options;
-    const holds = verdict !== 'forged';
-    spill.append(holds ? plan.ofEpoch(chain.number, field.epoch) : plan.ofSeq(chain.number, field.seq), this.#row);
-    return {
-      chain,
-      epoch: field.epoch,
-      seq: field.seq,
-      time: field.time,
-      type: field.type,
-      index: field.index,
-      verdict,
-      content: this.#content.content(),
-      leaf: this.#entry.leaf(0),
-    };
-  }
-
-  #fillRow(chain: TrustedChain, marks: number): void {
-    const field = this.#field;
-    const entry = this.#entry;
-    const { index } = this.#document;
-    const foundIndex = this.indices.numberOf(index);
-    const dest = this.dests.number(field.scratch, field.destStart, field.destEnd);
-    const location = this.#options.places.located(foundIndex, index, dest, this.dests.names);
-    const place = location === 'in place' ? mark.inPlace : location === 'rejects' ? mark.inRejects : 0;
-    const destChain = dest * 65_536 + (chain.number % 65_536);
-    if (destChain !== this.#lastDestChain) this.destChains.add(destChain);
-    this.#lastDestChain = destChain;
-    const idMatches = this.#keepId(location === 'rejects');
-    entry.setNumber(0, 'seq', field.seq);
-    entry.setNumber(0, 'time', field.time);
-    entry.setWord(0, 'epoch', field.epoch);
-    entry.setWord(0, 'index', field.index);
-    entry.setWord(0, 'foundIndex', foundIndex);
-    entry.setWord(0, 'dest', dest);
-    entry.setWord(0, 'chain', chain.number);
-    entry.setWord(0, 'marks', marks | place | (idMatches ? mark.idMatches : 0) | (field.type === 1 ? mark.control : 0));
-    field.tag.copy(this.#row, entryAt.tag);
-    field.scratch.copy(
-      this.#row,
-      entryAt.prev,
-      field.headerOffset + headerAt.prev,
-      field.headerOffset + headerAt.prev + 16,
-    );
-  }
-
-  /** Keeps the `_id` unless it is the generated one; says whether it is the one that was signed. */
-  #keepId(inRejects: boolean): boolean {
-    const field = this.#field;
-    const { id } = this.#document;
-    const generated = field.isGeneratedId(id);
-    this.#entry.setWord(0, 'idLength', 0);
-    if (!generated) {
-      const bytes = Buffer.from(id);
-      this.#entry.setNumber(0, 'idOffset', this.#options.ids.append(bytes));
-      this.#entry.setWord(0, 'idLength', bytes.length);
-    }
-    return inRejects || field.flags === 0 ? generated : field.isHeaderId(id);
+    const { epoch, seq, time, type, index } = this.#field;
+    this.#writer.write(chain, this.#document, marks, verdict !== 'forged');
+    return { chain, epoch, seq, time, type, index, verdict, content: this.#content.content() };
   }
 
   #found(verdict: PlainVerdict, detail: string): void {

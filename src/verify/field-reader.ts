@@ -5,9 +5,9 @@
  * Assumes `_source` is valid UTF-8. Reuses its buffers: what it holds is good until the next `read`.
  */
 import { headerAt, writeSafeInteger } from '../chain/header.ts';
+import { bytesAt, hasAt, quoteWithin, textBytes, writeGeneratedId } from './field-bytes.ts';
 import {
   compareName,
-  decodeBase64UrlInto,
   fieldNames,
   findMember,
   integerEnd,
@@ -76,6 +76,8 @@ export class FieldReader {
   #version = 0;
   #idText: Buffer | undefined;
   #destText: Buffer = Buffer.alloc(0);
+  /** It stands in JSON as it is, without escapes. */
+  #destPlain = false;
 
   constructor() {
     magic.copy(this.scratch, this.headerOffset);
@@ -183,7 +185,7 @@ export class FieldReader {
     const name = fieldNames[code];
     if (name === 'dest') {
       const end = at + 1 + this.#destText.length;
-      if (end > at + 1 && source[at] === 0x22 && source[end] === 0x22 && hasAt(source, at + 1, this.#destText))
+      if (this.#destPlain && source[at] === 0x22 && source[end] === 0x22 && hasAt(source, at + 1, this.#destText))
         return end + 1;
     }
     if (name === 'digests') return source[at] === 0x7b ? skipValue(source, at, 4) : -1;
@@ -197,8 +199,10 @@ export class FieldReader {
     }
     const text = textBytes(source, at, end);
     if (text === undefined || text.length === 0 || text.length > text16Max) return -1;
-    if (name === 'dest') this.#destText = Buffer.from(text);
-    else this.#idText = text;
+    if (name === 'dest') {
+      this.#destText = Buffer.from(text);
+      this.#destPlain = text.length === end - at - 2;
+    } else this.#idText = text;
     return end;
   }
 
@@ -275,50 +279,6 @@ export class FieldReader {
   }
 }
 
-const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
-
-/** base64url(chain[0..8] ‖ seq u64) without padding, 22 bytes, from a header at `base`. */
-function writeGeneratedId(scratch: Buffer, base: number, out: number): void {
-  let bits = 0;
-  let held = 0;
-  let at = out;
-  for (let n = 0; n < 16; n++) {
-    const from = n < 8 ? base + headerAt.chain + n : base + headerAt.seq + n - 8;
-    bits = ((bits << 8) | (scratch[from] ?? 0)) & 0x3fff;
-    held += 8;
-    while (held >= 6) {
-      held -= 6;
-      scratch[at++] = alphabet[(bits >>> held) & 63] ?? 0;
-    }
-  }
-  scratch[at] = alphabet[(bits << (6 - held)) & 63] ?? 0;
-}
-
-function bytesAt(source: Buffer, at: number, length: number, out: Buffer, outAt: number): number {
-  const end = at + 1 + length;
-  if (source[at] !== 0x22 || source[end] !== 0x22) return -1;
-  return decodeBase64UrlInto(source, at + 1, length, out, outAt) ? end + 1 : -1;
-}
-
-/** The UTF-8 bytes of a JSON string; a view where it holds no escape. */
-function textBytes(source: Buffer, at: number, end: number): Buffer | undefined {
-  const inner = source.subarray(at + 1, end - 1);
-  if (inner.indexOf(0x5c) < 0) return inner;
-  const text: unknown = JSON.parse(source.toString('utf8', at, end));
-  return typeof text === 'string' && text.isWellFormed() ? Buffer.from(text) : undefined;
-}
-
 function isRequired(name: string): boolean {
   return requiredMembers.includes(name);
-}
-
-/** Offset of the quote that ends a short name, or -1. */
-function quoteWithin(source: Buffer, start: number, length: number): number {
-  for (let at = start; at <= start + length; at++) if (source[at] === 0x22) return at;
-  return -1;
-}
-
-function hasAt(source: Buffer, at: number, text: Buffer): boolean {
-  for (let n = 0; n < text.length; n++) if (source[at + n] !== text[n]) return false;
-  return true;
 }

@@ -87,7 +87,7 @@ export function isPlainVerdict(text: string): text is PlainVerdict {
   return Object.hasOwn(verdictGroups, text);
 }
 
-export const exitCodes = { good: 0, tampering: 1, cannotSay: 2, couldNotRun: 3 } as const;
+const exitCodes = { good: 0, tampering: 1, cannotSay: 2, couldNotRun: 3 } as const;
 
 /** Exit code of a run that could be made: tampering before cannot-say before good. */
 export function exitCodeOf(verdicts: Iterable<Verdict>, rules: GroupRules): 0 | 1 | 2 {

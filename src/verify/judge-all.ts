@@ -48,8 +48,8 @@ function makeContext(run: Run, newest: readonly number[]): JudgeContext {
     facts,
     spill,
     ids,
-    indexNames: examiner.indices.names,
-    destNames: examiner.dests.names,
+    indexNames: examiner.names.indices.names,
+    destNames: examiner.names.dests.names,
     partitions: new Set(spill.names()),
     namedSeals: system.namedSeals,
     gonePlaces: (id) => gone.filter((place) => place.chains.has(id)),
@@ -131,8 +131,7 @@ function gonePlaces({ facts, indicesSeen, examiner, system }: Run): GoneIndex[] 
 }
 
 function chainsOf(dest: string, examiner: Run['examiner'], chains: readonly TrustedChain[]): Set<string> {
-  const number = examiner.dests.names.indexOf(dest);
-  const seen = chains.filter((chain) => number > 0 && examiner.destChains.has(number * 65_536 + chain.number));
+  const seen = chains.filter((chain) => examiner.names.namesDest(chain.number, dest));
   const named = chains.filter(({ name }) => name !== '' && (dest === name || dest.startsWith(`${name}-`)));
   return new Set((seen.length > 0 ? seen : named).map(({ id }) => id));
 }

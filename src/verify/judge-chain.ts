@@ -3,27 +3,18 @@
  *
  * Owns the walk: which epochs follow, which seals are missing, what is open. Holds the rows of one partition at a time.
  */
-import { EntryTable, mark } from './entry.ts';
 import type { JudgeContext, JudgedChain } from './judge-context.ts';
 import { findingAt } from './judge-context.ts';
 import { holdPlaces, judgeSealedEpoch } from './judge-epoch.ts';
 import { conclude } from './judge-place.ts';
+import type { LoadedPart } from './loaded-part.ts';
+import { loadPart, takeBefore } from './loaded-part.ts';
 import { MissingRuns } from './missing-runs.ts';
 import { sealMark } from './seal-table.ts';
-import { SeqSet } from './seq-set.ts';
 
 /** An epoch closes 10 s after its first record. */
 const epochMs = 10_000;
 const noLink = Buffer.alloc(16);
-
-interface LoadedPart {
-  table: EntryTable;
-  /** Rows that hold their place, by epoch and index. */
-  holders: Uint32Array;
-  at: number;
-  /** Seqs that documents name which hold no place. */
-  named: SeqSet;
-}
 
 /** Walks the whole chain and reports what it finds. */
 export function judgeChain(context: JudgeContext, chain: JudgedChain): void {
@@ -52,7 +43,7 @@ class ChainWalk {
     const { plan, partitions } = this.#context;
     const seals = plan.seals(this.#chain.number);
     for (const { number, fromSeal, toSeal } of plan.parts(this.#chain.number)) {
-      const part = this.#load(number);
+      const part = loadPart(this.#context.spill.take(number));
       for (let position = fromSeal; position < toSeal; position++) {
         const seal = seals[position] ?? 0;
         if (position === 0) this.#unsealed(part, seal);
@@ -61,36 +52,10 @@ class ChainWalk {
         if (next !== undefined) this.#unsealed(part, next);
       }
     }
-    for (const number of plan.tailParts(this.#chain.number, partitions)) this.#tail(this.#load(number));
+    for (const number of plan.tailParts(this.#chain.number, partitions))
+      this.#tail(loadPart(this.#context.spill.take(number)));
     if (this.#overdue !== undefined) this.#missingSeals(this.#overdue.from, this.#overdue.to, this.#overdue.time);
     this.#missing.finish();
-  }
-
-  #load(partition: number): LoadedPart {
-    const table = new EntryTable(this.#context.spill.take(partition));
-    const named = new SeqSet();
-    const all = new Uint32Array(table.length);
-    let count = 0;
-    for (let row = 0; row < table.length; row++) {
-      if (table.has(row, mark.holds)) all[count++] = row;
-      else named.add(table.number(row, 'seq'), table.number(row, 'seq'));
-    }
-    const compare = (a: number, b: number): number =>
-      table.word(a, 'epoch') - table.word(b, 'epoch') ||
-      table.word(a, 'index') - table.word(b, 'index') ||
-      table.number(a, 'seq') - table.number(b, 'seq');
-    const rows = all.subarray(0, count);
-    if (rows.some((row, at) => at > 0 && compare(rows[at - 1] ?? 0, row) > 0)) rows.sort(compare);
-    return { table, holders: rows, at: 0, named };
-  }
-
-  /** Takes the rows up to an epoch, not included, off the part. */
-  #take(part: LoadedPart, beforeEpoch: number): number[] {
-    const from = part.at;
-    let to = from;
-    while (to < part.holders.length && part.table.word(part.holders[to] ?? 0, 'epoch') < beforeEpoch) to += 1;
-    part.at = to;
-    return [...part.holders.subarray(from, to)];
   }
 
   #sealed(part: LoadedPart, seal: number): void {
@@ -102,7 +67,7 @@ class ChainWalk {
     const provenSeal = seals.has(seal, sealMark.proven);
     if (this.#chain.withKey || provenSeal || !this.#context.forked(this.#chain.instance))
       this.#checkSeal(seal, epoch, first);
-    const rows = this.#take(part, epoch + 1);
+    const rows = takeBefore(part, epoch + 1);
     const judge = {
       context: this.#context,
       chain: this.#chain,
@@ -152,7 +117,7 @@ class ChainWalk {
   #unsealed(part: LoadedPart, next: number): void {
     const { seals } = this.#context;
     const epoch = seals.word(next, 'epoch');
-    const rows = this.#take(part, epoch);
+    const rows = takeBefore(part, epoch);
     if (epoch <= this.#nextEpoch) return;
     const first = seals.number(next, 'first');
     this.#missingSeals(this.#nextEpoch, epoch - 1, seals.number(next, 'opened'));
@@ -220,7 +185,7 @@ class ChainWalk {
     const { table } = part;
     while (part.at < part.holders.length) {
       const epoch = table.word(part.holders[part.at] ?? 0, 'epoch');
-      const rows = this.#take(part, epoch + 1);
+      const rows = takeBefore(part, epoch + 1);
       const opened = rows.reduce((least, row) => Math.min(least, table.number(row, 'time')), Number.POSITIVE_INFINITY);
       this.#tailEpoch(part, epoch, rows, opened);
     }

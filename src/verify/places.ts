@@ -63,6 +63,8 @@ export class Places {
     const known = this.#located[indexNumber]?.[destNumber];
     if (known !== undefined) return known;
     const location = this.locate(index, dests[destNumber] ?? '');
+    // Number 0 stands for names past a bound, so it is no name.
+    if (indexNumber === 0 || destNumber === 0) return location;
     const row = this.#located[indexNumber] ?? [];
     row[destNumber] = location;
     this.#located[indexNumber] = row;

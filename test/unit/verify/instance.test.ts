@@ -861,3 +861,25 @@ t.test('a chain made while a live run is on is PENDING, one made before is FOREI
   t.same([told(during), during.summary.counts.PENDING], [[], 1]);
   t.same(told(await judge(log, { live: true, now: later.now + 10_000 })), ['FOREIGN 0']);
 });
+
+t.test('the order in which documents come makes no difference', async (t) => {
+  const { log, chain } = begin();
+  const records = log.records(chain, 6);
+  log.seal(chain);
+  log.reject(chain);
+  log.record(chain, { id: 'given' });
+  log.seal(chain);
+  end(log);
+  log.documents.push({ ...records[1]!, id: 'copy' }, { index: 'logs', id: 'new', source: '{}' });
+  records[2]!.source = records[2]!.source.replace('record 2', 'record X');
+  log.documents.splice(log.documents.indexOf(records[4]!), 1);
+  const before = told(await judge(log)).toSorted();
+  t.same(before, ['DUPLICATED 1', 'MISSING 4', 'MODIFIED 2', 'UNSIGNED']);
+  for (let turn = 0; turn < 20; turn++) {
+    const order = (document: object): string => seeded(`${turn}`, JSON.stringify(document)).toString('hex');
+    log.documents.sort((a, b) => (order(a) < order(b) ? -1 : 1));
+    t.same(told(await judge(log)).toSorted(), before, `order ${turn}`);
+    const open = told(await judge(log, { withoutKey: true })).toSorted();
+    t.same(open, [...before, 'MODIFIED epoch 0'].toSorted(), `order ${turn} without key`);
+  }
+});
