@@ -122,10 +122,9 @@ async function sign(
   const dests = Array.from({ length: batch.count }, (_, record) => {
     return batch.dests[batch.descriptors[record * descriptorWidth + descriptor.dest] as number] as string;
   });
-  return {
-    ids: appended.ids,
-    outcomes: await waitForStore(appended.outcomes, dests, parameters.timeoutMs, context.clock),
-  };
+  const outcomes = await waitForStore(appended.outcomes, dests, parameters.timeoutMs, context.clock);
+  if (parameters.refresh) await context.refresh(exchange.request.headers.authorization, batch.dests);
+  return { ids: appended.ids, outcomes };
 }
 
 type Forwarded = { items: Map<number, unknown> } | { refused: BufferedAnswer };

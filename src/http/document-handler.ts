@@ -135,6 +135,7 @@ async function sign(write: DocumentWrite, batch: Batch, dest: string): Promise<R
   const id = operation.id ?? ids.toString('latin1', 0, 22);
   if (outcomes === undefined) return waitingItem(dest, id);
   const [outcome] = await waitForStore(outcomes, [dest], parameters.timeoutMs, context.clock);
+  if (parameters.refresh) await context.refresh(exchange.request.headers.authorization, [dest]);
   return outcome === undefined ? waitingItem(dest, id) : storedItem(id, outcome);
 }
 

@@ -31,20 +31,13 @@ interface Saved {
 
 export class Handshake {
   readonly #passthrough: Passthrough;
+  readonly #root: () => Buffer | undefined;
   readonly #saved = new Map<string, Saved>();
 
-  constructor(passthrough: Passthrough) {
+  /** `root`: the search engine's answer to `GET /`, from an earlier life of the proxy if need be. */
+  constructor(passthrough: Passthrough, root: () => Buffer | undefined) {
     this.#passthrough = passthrough;
-  }
-
-  /** The answer of `GET /` from an earlier life of the proxy, for a start while the search engine is away. */
-  seedRoot(body: Buffer): void {
-    this.#saved.set('/', { type: 'application/json', body });
-  }
-
-  /** The last answer to `GET /`, to be kept for the next start. */
-  get root(): Buffer | undefined {
-    return this.#saved.get('/')?.body;
+    this.#root = root;
   }
 
   async answer(exchange: Exchange): Promise<number> {
@@ -53,7 +46,7 @@ export class Handshake {
     try {
       found = await this.#passthrough.ask(exchange);
     } catch (error) {
-      const saved = this.#saved.get(key);
+      const saved = this.#saved.get(key) ?? this.#rememberedRoot(key);
       if (saved === undefined || exchange.gone.aborted) throw error;
       const body = key === '/_cluster/health' ? unreachableHealth(saved.body) : saved.body;
       answer(exchange, 200, body, typeOption(saved.type));
@@ -67,6 +60,11 @@ export class Handshake {
       this.#saved.set(key, { type, body: found.body });
     }
     return relay(exchange, found);
+  }
+
+  #rememberedRoot(key: string): Saved | undefined {
+    const body = key === '/' ? this.#root() : undefined;
+    return body === undefined ? undefined : { type: 'application/json', body };
   }
 
   /** Lists one node, with the address at which the client reached the proxy. */

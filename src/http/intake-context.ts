@@ -40,6 +40,8 @@ export interface IntakeContext {
    * again. Undefined at once where all of them are known.
    */
   learn: (dests: readonly string[]) => Promise<boolean> | undefined;
+  /** Makes what is stored visible to searches, with the client's own rights. Never fails: a refresh comes by itself later. */
+  refresh: (authorization: string | undefined, dests: readonly string[]) => Promise<void>;
   passthrough: Passthrough;
   admission: Admission;
   limits: IntakeLimits;

@@ -12,6 +12,8 @@ export interface WriteParameters {
   defaults: OperationDefaults;
   /** The answer has to wait for the search engine: refresh, wait_for_active_shards. */
   wantsStore: boolean;
+  /** What was stored is to be visible to searches before the answer. */
+  refresh: boolean;
   /** Longest wait for the search engine with ack `store`, milliseconds. */
   timeoutMs: number;
   filter: PathFilter | undefined;
@@ -65,6 +67,7 @@ export function writeParameters(
       listExecutedPipelines: flag(query, 'list_executed_pipelines'),
     },
     wantsStore: refresh || shards,
+    refresh,
     timeoutMs,
     filter: parseFilterPath(query.get('filter_path')),
   };

@@ -39,6 +39,12 @@ export class Contact {
     this.#options = options;
   }
 
+  /** What the search engine answered to `GET /` when it was last asked, maybe before this start. */
+  get root(): Buffer | undefined {
+    const { root } = this.#options.instance.state;
+    return root === undefined ? undefined : Buffer.from(JSON.stringify(root));
+  }
+
   /** Looks once, shortly, so that a wrong search engine is noticed before anything is signed. An absent one is no error. */
   async tryOnce(): Promise<void> {
     let timer: Timer | undefined;
@@ -122,8 +128,11 @@ export class Contact {
   }
 
   async #ask(): Promise<string> {
-    const { upstream, store } = this.#options;
-    const { clusterUuid } = await upstream.identity();
+    const { upstream, store, instance } = this.#options;
+    const { clusterUuid, root } = await upstream.identity();
+    const known = instance.state.upstream === undefined || instance.state.upstream === clusterUuid;
+    const changed = JSON.stringify(root) !== JSON.stringify(instance.state.root);
+    if (store === undefined && known && changed) await instance.update({ root });
     // It is asked again with the first request; an odd answer holds up no delivery.
     await upstream.isSecured().catch(() => undefined);
     return store === undefined ? clusterUuid : 'embedded';

@@ -25,7 +25,7 @@ export async function openDoors(options: ProxyOptions & Parts): Promise<{ server
   const passthrough = new Passthrough(upstream.connection);
   const handler = createRequestHandler({
     context: intakeContext(options, passthrough),
-    handshake: new Handshake(passthrough),
+    handshake: new Handshake(passthrough, () => options.contact.root),
     passing: new Admission({
       requestsMax: passingMax,
       bytesMax: config.intake.memoryBytesMax,
@@ -65,6 +65,10 @@ function intakeContext(options: ProxyOptions & Parts, passthrough: Passthrough):
       awayMs,
     }),
     learn: (dests) => coverage.learn(dests),
+    refresh: async (authorization, dests) => {
+      const path = `/${dests.map((dest) => encodeURIComponent(dest)).join(',')}/_refresh`;
+      await upstream.connection.ask('POST', path, undefined, authorization ?? null).catch(() => undefined);
+    },
     passthrough,
     admission: new Admission({ requestsMax, bytesMax: memoryBytesMax, holdMs: holdMax, clock: systemClock }),
     limits: { bodyBytesMax, documentBytesMax, itemsMax, actionBytesMax },

@@ -26,6 +26,8 @@ export interface InstanceState {
   createdMs: number;
   /** cluster_uuid of the search engine this directory's records went to, `embedded`, or absent before the first contact. */
   upstream?: string;
+  /** The search engine's answer to `GET /`, for shippers that start while it is away. */
+  root?: Readonly<Record<string, unknown>>;
   /** Whether the search engine asked for credentials when it was last asked; absent before that. */
   secured?: boolean;
   /** SHA-256 of each auditor certificate that the active chains are wrapped to, hexadecimal. */

@@ -1,6 +1,6 @@
 /** Who answers: the cluster's identity and version, as the boot record and the start-up check need them. */
 import { LogsealError } from '../errors.ts';
-import type { Asker } from './ask.ts';
+import type { Asker, JsonObject } from './ask.ts';
 import { askFor, objectAt, textAt } from './ask.ts';
 
 export interface UpstreamIdentity {
@@ -10,6 +10,8 @@ export interface UpstreamIdentity {
   version: string;
   /** `elasticsearch`, or what another product calls itself. */
   distribution: string;
+  /** The whole answer to `GET /`. */
+  root: JsonObject;
 }
 
 /** UPSTREAM_REFUSED while the cluster has no identity yet; other errors as for every question. */
@@ -28,5 +30,6 @@ export async function askIdentity(asker: Asker): Promise<UpstreamIdentity> {
     clusterName: textAt(root, 'cluster_name') ?? '',
     version: textAt(version, 'number') ?? '',
     distribution: textAt(version, 'distribution') ?? 'elasticsearch',
+    root,
   };
 }

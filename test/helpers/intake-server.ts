@@ -97,7 +97,10 @@ export interface IntakeServer {
   port: number;
   url: string;
   intake: KeepingIntake;
-  handshake: Handshake;
+  /** What an earlier life of the proxy left behind. */
+  remembered: { root: Buffer | undefined };
+  /** Destinations that were refreshed. */
+  refreshed: string[];
   admission: Admission;
   server: HttpServer;
   events: string[];
@@ -148,7 +151,8 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
   const target = { next: () => ({ name: 'engine', pool, basePath: '', failed: noop, worked: noop }) };
   const intake = new KeepingIntake();
   const passthrough = new Passthrough(target);
-  const handshake = new Handshake(passthrough);
+  const remembered: { root: Buffer | undefined } = { root: undefined };
+  const handshake = new Handshake(passthrough, () => remembered.root);
   const clock = options.clock ?? systemClock;
   const requestsMax = options.requestsMax ?? 100;
   const bytesMax = options.memoryBytesMax ?? 64 * 1024 * 1024;
@@ -157,6 +161,9 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
   const context: IntakeContext = {
     intake,
     learn: options.learn ?? (() => undefined),
+    refresh: async (_authorization, dests) => {
+      started.refreshed.push(...dests);
+    },
     authorize: options.authorize ?? (async () => ({ kind: 'ok' })),
     passthrough,
     admission,
@@ -191,7 +198,8 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
     port,
     url: `http://127.0.0.1:${port}`,
     intake,
-    handshake,
+    remembered,
+    refreshed: [],
     admission,
     server,
     events,
