@@ -74,7 +74,7 @@ export class RunNotes {
     }
     if (this.unprovable > 0) {
       this.sentences.push(
-        `${this.unprovable} records cannot be proven without the key: their seals are not proven, or their epochs lie only partly in the selection`,
+        `${this.unprovable} records cannot be proven without the missing key: their seals, places or neighbours are not known`,
       );
     }
   }

@@ -125,10 +125,12 @@ export function growTrust(growth: Growth): void {
       const chain = book.get(entry.chain);
       const instance = chain === undefined ? undefined : instances[chain.instance];
       if (chain === undefined || instance?.controls.has(chain.id) !== true || taken.has(entry)) continue;
-      if (!growth.isVerified(entry, chain)) continue;
+      // Without the control chain's key nobody can say whether it names a chain: its records are then not judged, but not foreign.
+      const unsaid = chain.key === 'none' || chain.key === 'bad';
+      if (!unsaid && !growth.isVerified(entry, chain)) continue;
       taken.add(entry);
       grown = true;
-      take(growth, entry, instance);
+      take(unsaid ? { ...growth, unwrap: undefined } : growth, entry, instance);
     }
   }
 }

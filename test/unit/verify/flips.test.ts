@@ -79,7 +79,7 @@ t.test('a flipped byte of an export never goes unnoticed and never crashes the v
     let start = 0;
     for (const line of lines) {
       for (let at = 0; at < line.length; at++) {
-        // Every byte would take minutes: one in 67, others with every seed.
+        // Every byte would take minutes: one in 149, others with every seed.
         if (
           createHash('md5')
             .update(`${seed} ${start + at}`)

@@ -385,6 +385,23 @@ t.test('a missing or wrong key is not tampering', async (t) => {
   );
 });
 
+t.test('with a key that opens nothing, a chain that only a control record names is unknown, not foreign', async (t) => {
+  const log = new LogBuilder();
+  const trust = [log.trust];
+  const chain = log.chain('logs');
+  log.place('logs');
+  log.records(chain, 2);
+  end(log);
+  const run = await judge(log, { trust, unwrap: () => undefined });
+  t.same([told(run), run.summary.exit], [['UNKNOWN-KEY', 'UNKNOWN-KEY'], 2]);
+  const half = await judge(log, { trust, unwrap: (id) => (id === chain.id ? Buffer.from(chain.secret) : undefined) });
+  t.same(
+    told(half),
+    ['UNKNOWN-KEY', 'UNKNOWN-KEY'],
+    'a chain that nobody vouches for is not judged by a key of its own',
+  );
+});
+
 t.test('the key is taken out of the wrapped secret of a creation record, and a false one does no harm', async (t) => {
   const { log, chain } = begin();
   log.record(chain);
@@ -805,7 +822,7 @@ t.test('a selection judges no gaps and says so', async (t) => {
     const open = await judge(log, { selection, withoutKey: true });
     t.same(told(open), []);
     t.match(open.summary, { counts: { OK: 0 } });
-    t.match(open.summary.notCovered.join(), /cannot be proven without the key/);
+    t.match(open.summary.notCovered.join(), /cannot be proven without the missing key/);
   }
 });
 
