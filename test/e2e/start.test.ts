@@ -216,4 +216,9 @@ async function timeSeries(t: Test, dataDir: string, elastic: EngineClient, elast
     'cpu false',
     'cpu false',
   ]);
+  const key = join(dataDir, 'development-auditor', 'auditor.key.pem');
+  const trust = join(dataDir, 'trust.json');
+  const verdicts = await verifyCommand(elasticsearchUrl, '--key', key, '--trust', trust, '--no-state');
+  t.strictSame([verdicts.told, verdicts.exit, verdicts.summary.records], [[], 0, 1]);
+  t.match(verdicts.summary.notCovered, ['1 indices in time_series mode cannot be signed: cpu']);
 }

@@ -123,7 +123,19 @@ export class SearchSource implements Source {
   async #describe(): Promise<IndexDescription[]> {
     const indices = await askFor(this.#connection, 'GET', `/*?${openOnly}&flat_settings=true`);
     const aliases: JsonObject = (await askOptional(this.#connection, 'GET', '/_alias')) ?? {};
+    this.#noteTimeSeries(indices);
     return describeIndices(indices, aliases);
+  }
+
+  /** Their ids are made from their dimensions, so nothing signed can stand in them. */
+  #noteTimeSeries(indices: JsonObject): void {
+    const isTimeSeries = (entry: unknown) => textAt(objectAt(entry, 'settings'), 'index.mode') === 'time_series';
+    const names = Object.keys(indices).filter((name) => isTimeSeries(indices[name]));
+    if (names.length === 0) return;
+    const more = names.length > 5 ? ', …' : '';
+    this.remarks.push(
+      `${names.length} indices in time_series mode cannot be signed: ${names.slice(0, 5).join(', ')}${more}`,
+    );
   }
 
   /** A closed index cannot be read, and its records would be missing without a word. */
