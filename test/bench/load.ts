@@ -25,6 +25,8 @@ export interface LoadResult {
   records: number;
   seconds: number;
   bytes: number;
+  /** CPU of this process. */
+  cpuSeconds: number;
   /** Latencies in milliseconds. */
   p50: number;
   p99: number;
@@ -85,6 +87,7 @@ async function send(bodies: readonly Buffer[]): Promise<LoadResult> {
   const times = new Float64Array(bulks);
   let next = 0;
   let bytes = 0;
+  const cpu = process.cpuUsage();
   const begin = performance.now();
   const client = async (): Promise<void> => {
     while (next < bulks) {
@@ -104,10 +107,12 @@ async function send(bodies: readonly Buffer[]): Promise<LoadResult> {
   };
   await Promise.all(Array.from({ length: connections }, client));
   const seconds = (performance.now() - begin) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  const cpuSeconds = (user + system) / 1e6;
   await pool.destroy();
   times.sort();
   const at = (share: number) => times[Math.min(bulks - 1, Math.floor(bulks * share))] ?? 0;
-  return { records: bulks * perBulk, seconds, bytes, p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+  return { records: bulks * perBulk, seconds, bytes, cpuSeconds, p50: at(0.5), p99: at(0.99), p999: at(0.999) };
 }
 
 const bodies = makeBodies();
