@@ -41,7 +41,7 @@ export async function learnFromLog(
   }
 }
 
-export function learnFromFrame(payload: Buffer, position: Position, { register, places }: Learned): void {
+function learnFromFrame(payload: Buffer, position: Position, { register, places }: Learned): void {
   if (payload[0] === entryKinds.rejectDetail) register.addDetail(decodeRejectDetail(payload));
   if (payload[0] !== entryKinds.records || payload.length <= recordsHeaderBytes) return;
   const record = new RecordView();

@@ -42,7 +42,7 @@ export function readFrom(position: Position): Position | undefined {
   return position.segment === 0 ? undefined : position;
 }
 
-export const sentStrideBytes = 32 * 1024 * 1024;
+const sentStrideBytes = 32 * 1024 * 1024;
 
 export function earliest(positions: readonly Position[], bound: Position): Position {
   return positions.reduce((least, position) => (comparePositions(position, least) < 0 ? position : least), bound);

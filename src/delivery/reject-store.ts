@@ -14,7 +14,7 @@ import type { RefusedItem, RejectRegister } from './rejects.ts';
 import { recordRejects } from './rejects.ts';
 import type { Watchers } from './watchers.ts';
 
-export const rejectsIndex = 'logseal-rejects';
+const rejectsIndex = 'logseal-rejects';
 
 export interface RejectStoreOptions {
   upstream: DeliveryUpstream;

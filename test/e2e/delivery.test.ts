@@ -59,7 +59,7 @@ function records(count: number, dest: string, more: Partial<TestRecord> = {}): T
 
 async function countIn(engine: EngineClient, index: string): Promise<number> {
   await engine.ask('POST', `/${index}/_refresh`);
-  return (await engine.ask('GET', `/${index}/_count`)).count;
+  return (await engine.ask<{ count: number }>('GET', `/${index}/_count`)).count;
 }
 
 const missing = ownElasticsearchMissing();
@@ -197,8 +197,9 @@ t.test('into Elasticsearch', { skip: missing }, async (t) => {
       records(3, 'columns').map((r, i) => ({ ...r, content: `{"@timestamp":"2026-01-0${i + 1}", "n":1}` })),
     );
     await rig.idle();
-    for (const hit of await engine.hits('columns'))
-      t.match(hit._source.logseal.raw, /^\{"@timestamp":"2026-01-0\d", "n":1\}$/);
+    for (const { _source } of await engine.hits('columns')) {
+      t.match(_source, { logseal: { raw: /^\{"@timestamp":"2026-01-0\d", "n":1\}$/ } });
+    }
     t.equal(await countIn(engine, 'columns'), 3);
   });
 
@@ -267,7 +268,10 @@ t.test('into OpenSearch', { skip: missingToo }, async (t) => {
     for (const dest of ['piped', 'final']) {
       const hits = await engine.hits(dest);
       t.equal(hits.length, 2, dest);
-      for (const { _source } of hits) t.match(_source, { marked: true, logseal: { raw: `{"n":${_source.n}}` } });
+      for (const { _source } of hits) {
+        const { n } = _source as unknown as { n: number };
+        t.match(_source, { marked: true, logseal: { raw: `{"n":${n}}` } });
+      }
     }
     t.equal(await countIn(engine, 'logseal-rejects'), 2);
     const reasons = rig.log.controls.flatMap(({ reject }) => (reject as { reason?: string } | undefined)?.reason ?? []);
