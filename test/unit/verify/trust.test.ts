@@ -1,0 +1,194 @@
+import t from 'tap';
+import { begin, end, judge, told } from '../../helpers/judge.ts';
+import { LogBuilder, seeded } from '../../helpers/log-builder.ts';
+import { runVerify } from '../../helpers/verify-run.ts';
+
+t.test(
+  'without a trust file the first run pins what it sees and says so; the second holds it against others',
+  async (t) => {
+    const statePath = `${t.testdir()}/memory.json`;
+    const { log, chain } = begin();
+    log.records(chain, 2);
+    end(log);
+    const run = await judge(log, { trust: [], statePath });
+    t.same(told(run), []);
+    t.match(
+      run.summary.notCovered.join(),
+      /no trust file was given: the identity of test\/logseal was taken from the data/,
+    );
+    t.same(run.summary.checked.pinned, ['test/logseal']);
+    const again = await judge(log, { trust: [], statePath });
+    t.same(again.summary.checked.pinned, []);
+    t.notMatch(again.summary.notCovered.join(), /trust file/);
+    const other = new LogBuilder({ seed: 'other', origin: 'other/logseal' });
+    other.record(other.chain('logs'));
+    end(other);
+    const exchanged = await judge(other, { trust: [], statePath });
+    t.ok(told(exchanged).includes('FOREIGN 0') && told(exchanged).includes('ROLLED-BACK'), String(told(exchanged)));
+  },
+);
+
+t.test('nothing signed at all is nothing to verify', async (t) => {
+  await t.rejects(runVerify([], { secrets: {} }), { code: 'NOTHING_TO_VERIFY' });
+  const { log } = begin();
+  const emptied = await runVerify([], { secrets: {}, trust: [log.trust] });
+  t.same(told(emptied), ['MISSING', 'MISSING'], 'but with a trust file all its chains are missing');
+});
+
+t.test('two instances in one source are judged each by its own trust file', async (t) => {
+  const one = begin();
+  one.log.records(one.chain, 2);
+  end(one.log);
+  const two = begin({ origin: 'two/logseal', seed: 'two' });
+  two.log.records(two.chain, 3, { index: 'logs' });
+  end(two.log);
+  const documents = [...one.log.documents, ...two.log.documents];
+  const secrets = { ...one.log.secrets, ...two.log.secrets };
+  const run = await runVerify(documents, { trust: [one.log.trust, two.log.trust], secrets });
+  t.same(told(run), []);
+  t.equal(run.summary.counts.OK, 5);
+  t.same(run.summary.checked.origins, ['test/logseal', 'two/logseal']);
+});
+
+t.test('chains made and rotated after the trust file was written are trusted through control records', async (t) => {
+  for (const withoutKey of [false, true]) {
+    const { log, chain } = begin();
+    const trust = [log.trust];
+    log.record(chain);
+    const later = log.chain('later');
+    log.place('later');
+    log.record(later, { dest: 'later' });
+    log.act('rotate', { old: chain.id, new: later.id, why: 'schedule' });
+    log.seal(chain, 'rotate');
+    end(log);
+    log.documents.sort((a, b) => (a.index < b.index ? 1 : -1));
+    const tail = log.chain('tail');
+    log.record(tail, { dest: 'tail' });
+    const run = await judge(log, { trust, withoutKey });
+    // The seal after the rotate seal comes from `end`, which seals every chain.
+    t.same(told(run), ['EQUIVOCATION 1']);
+    t.match(run.summary.counts, { OK: 2, PENDING: 1 });
+  }
+});
+
+t.test('a rotated control chain extends trust to the chains that its successor names', async (t) => {
+  const { log, chain } = begin();
+  const trust = [log.trust];
+  log.record(chain);
+  const next = log.chain('control');
+  log.act('rotate', { old: log.control.id, new: next.id, why: 'schedule' });
+  log.seal(chain);
+  log.seal(log.control, 'rotate');
+  Object.assign(log, { control: next });
+  const late = log.chain('late');
+  log.record(late, { dest: 'late' });
+  log.seal(late);
+  log.seal(next, 'shutdown');
+  log.checkpoint();
+  for (const withoutKey of [false, true]) {
+    const run = await judge(log, { trust, withoutKey });
+    t.same(told(run), []);
+    t.equal(run.summary.counts.OK, 2);
+  }
+});
+
+t.test('without the key a chain that only an unsealed-over record names stays foreign', async (t) => {
+  const { log, chain } = begin();
+  const trust = [log.trust];
+  log.record(chain);
+  end(log);
+  const rogue = new LogBuilder({ seed: 'rogue' });
+  const stolen = rogue.chain('rogue');
+  const body = { id: stolen.id, name: 'rogue', suite: 1, wrapped: '', certificates: [], origin: log.origin };
+  const fake = log.act('chain', body);
+  fake.source = fake.source.replace('"epoch":1', '"epoch":0').replace('"index":0', '"index":9');
+  log.documents.push(rogue.record(stolen));
+  const run = await judge(log, { trust, withoutKey: true });
+  t.ok(told(run).includes('FOREIGN 0'), String(told(run)));
+});
+
+t.test('a missing or wrong key is not tampering', async (t) => {
+  const { log, chain } = begin();
+  log.records(chain, 3);
+  end(log);
+  const unknown = await judge(log, { unwrap: () => undefined });
+  t.same(
+    unknown.findings.map(({ verdict, count }) => [verdict, count]),
+    [
+      ['UNKNOWN-KEY', 4],
+      ['UNKNOWN-KEY', 3],
+    ],
+  );
+  t.equal(unknown.summary.exit, 2);
+  const bad = await judge(log, { unwrap: (id) => (id === chain.id ? seeded('x', 'y') : undefined) });
+  t.same(
+    bad.findings.map(({ verdict }) => verdict),
+    ['UNKNOWN-KEY', 'BAD-KEY'],
+  );
+  const short = await judge(log, { unwrap: () => Buffer.alloc(5) });
+  t.same(
+    short.findings.map(({ verdict }) => verdict),
+    ['BAD-KEY', 'BAD-KEY'],
+  );
+});
+
+t.test('with a key that opens nothing, a chain that only a control record names is unknown, not foreign', async (t) => {
+  const log = new LogBuilder();
+  const trust = [log.trust];
+  const chain = log.chain('logs');
+  log.place('logs');
+  log.records(chain, 2);
+  end(log);
+  const run = await judge(log, { trust, unwrap: () => undefined });
+  t.same([told(run), run.summary.exit], [['UNKNOWN-KEY', 'UNKNOWN-KEY'], 2]);
+  const half = await judge(log, { trust, unwrap: (id) => (id === chain.id ? Buffer.from(chain.secret) : undefined) });
+  t.same(
+    told(half),
+    ['UNKNOWN-KEY', 'UNKNOWN-KEY'],
+    'a chain that nobody vouches for is not judged by a key of its own',
+  );
+});
+
+t.test('the key is taken out of the wrapped secret of a creation record, and a false one does no harm', async (t) => {
+  const { log, chain } = begin();
+  log.record(chain);
+  const wrapped = Buffer.from('wrapped');
+  log.act('chain', {
+    id: chain.id,
+    name: 'logs',
+    suite: 1,
+    wrapped: wrapped.toString('base64'),
+    certificates: [],
+    origin: log.origin,
+  });
+  end(log);
+  const run = await judge(log, {
+    unwrap: (id, der) => {
+      if (id === log.control.id) return Buffer.from(log.control.secret);
+      return der.equals(wrapped) ? Buffer.from(chain.secret) : undefined;
+    },
+  });
+  t.same(told(run), []);
+  t.equal(run.summary.counts.OK, 1);
+});
+
+t.test('without the key and without a checkpoint nothing is proven, and nothing is OK', async (t) => {
+  const { log, chain } = begin();
+  log.records(chain, 3);
+  log.sealAll('shutdown');
+  const run = await judge(log, { withoutKey: true });
+  t.same(told(run), ['UNKNOWN-KEY']);
+  t.match(run.summary.counts, { OK: 0, PENDING: 3 });
+  const withKey = await judge(log);
+  t.same(told(withKey), []);
+  t.match(withKey.summary.notCovered.join(), /no valid checkpoint/);
+});
+
+t.test('seals younger than the checkpoint are named as not proven', async (t) => {
+  const { log, chain } = begin();
+  log.record(chain);
+  end(log);
+  log.record(chain);
+  log.seal(chain);
+  t.match((await judge(log)).summary.notCovered.join(), /1 of 3 seals of test\/logseal are not under a checkpoint yet/);
+});
