@@ -39,5 +39,8 @@ async function run(options: BenchOptions): Promise<void> {
   writeFileSync(options.out, `\`${command}\` on ${machine}\n\n${tables.map(forMarkdown).join('\n')}`);
 }
 
+// An end by `exit` takes the processes that were started along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const options = readOptions(process.argv.slice(2));
 if (options !== undefined) await run(options);
