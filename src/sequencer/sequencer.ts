@@ -35,7 +35,7 @@ export interface SequencerOptions {
 
 /** Bytes of content after which a frame is closed and another begun, so that readers need not hold more. */
 const frameBytes = 1024 * 1024;
-export const controlDest = 'logseal-control';
+const controlDest = 'logseal-control';
 /** Memory of frames that is kept for the next ones. */
 const keptBytesMax = 32 * 1024 * 1024;
 
