@@ -22,47 +22,62 @@ const pathsMax = 5;
 export function compareSynthetic(signed: TreeObject, seen: TreeObject, rules: SyntheticRules): Difference {
   const uncompared = new Set<string>();
   const before = new Map<string, SignedLeaf[]>();
-  const after = new Map<string, Set<string>>();
+  const after = new Map<string, string[]>();
   flatten(signed, rules, uncompared, (path, leaf, field) => {
     const stored = leaf === null ? field?.nullValue : leaf;
     if (stored === undefined) return;
     const made = field?.rule?.(stored, true);
-    // Arrays may be kept as they came, so either form of a value may be seen.
-    const forms = { made: made === undefined ? plainKey(stored) : made, kept: seenKey(stored, field) };
-    if (forms.made !== null || leaf !== null) append(before, path, forms);
+    if (made !== null || leaf !== null) append(before, path, { made: made ?? undefined, stored, field });
   });
   flatten(seen, rules, uncompared, (path, leaf, field) => {
-    if (leaf !== null) after.set(path, (after.get(path) ?? new Set()).add(seenKey(leaf, field)));
+    if (leaf !== null) append(after, path, seenKey(leaf, field));
   });
   const paths: string[] = [];
-  for (const path of new Set([...before.keys(), ...after.keys()])) {
-    if (paths.length >= pathsMax) break;
-    if (!isAllowed(path, before, after, rules)) paths.push(path);
+  for (const [path, leaves] of before) {
+    if (!isKept(leaves, after.get(path) ?? []) && !rules.changeable.covers(path)) paths.push(path);
   }
-  return { paths, uncompared: [...uncompared] };
+  for (const [path, keys] of after) {
+    if (!before.has(path) && !mayAdd(path, keys, before, rules)) paths.push(path);
+  }
+  return { paths: paths.slice(0, pathsMax), uncompared: [...uncompared] };
 }
 
-/** `made`: what the engine stores of it, null for nothing. `kept`: the value as it came. */
+/** `made`: what the engine makes of it; undefined where it keeps nothing, or the value as it came. */
 interface SignedLeaf {
-  made: string | null;
-  kept: string;
+  made: string | undefined;
+  stored: Leaf;
+  field: MappedField | undefined;
 }
 
-function isAllowed(
+/** Every signed value is seen, and nothing else is. Arrays may be kept as they came, so either form of a value may be seen. */
+function isKept(leaves: readonly SignedLeaf[], seen: readonly string[]): boolean {
+  const [only] = leaves;
+  if (leaves.length === 1 && seen.length === 1 && only !== undefined && seen[0] === (only.made ?? kept(only)))
+    return true;
+  const keys = new Set(seen);
+  const allowed = new Set(leaves.flatMap((leaf) => [leaf.made ?? kept(leaf), kept(leaf)]));
+  return leaves.every((leaf) => isSeen(leaf, keys)) && seen.every((key) => allowed.has(key));
+}
+
+function isSeen(leaf: SignedLeaf, keys: ReadonlySet<string>): boolean {
+  if (keys.has(leaf.made ?? kept(leaf)) || keys.has(kept(leaf))) return true;
+  // An empty text counts as no number at all.
+  return leaf.made === undefined && leaf.field?.rule?.(leaf.stored, true) === null;
+}
+
+function kept({ stored, field }: SignedLeaf): string {
+  return seenKey(stored, field);
+}
+
+function mayAdd(
   path: string,
-  before: ReadonlyMap<string, readonly SignedLeaf[]>,
-  after: ReadonlyMap<string, ReadonlySet<string>>,
+  seen: readonly string[],
+  before: ReadonlyMap<string, unknown>,
   { fields, changeable }: SyntheticRules,
 ): boolean {
-  const signed = before.get(path) ?? [];
-  const seen = after.get(path) ?? new Set<string>();
-  const allowed = new Set(signed.flatMap(({ made, kept }) => (made === null ? [kept] : [made, kept])));
-  const isThere = signed.every(({ made, kept }) => made === null || seen.has(made) || seen.has(kept));
-  if (isThere && [...seen].every((key) => allowed.has(key))) return true;
   if (changeable.covers(path)) return true;
-  if (signed.length > 0) return false;
   const constant = fields.get(path)?.constant;
-  if (constant !== undefined && seen.size === 1 && seen.has(plainKey(constant))) return true;
+  if (constant !== undefined && seen.every((key) => key === plainKey(constant))) return true;
   return addablePaths.covers(path) && ![...before.keys()].some((one) => overlaps(one, path));
 }
 
@@ -94,8 +109,8 @@ function seenKey(leaf: Leaf, field: MappedField | undefined): string {
   return field?.rule?.(leaf, false) ?? plainKey(leaf);
 }
 
-function append(leaves: Map<string, SignedLeaf[]>, path: string, leaf: SignedLeaf): void {
-  const list = leaves.get(path);
-  if (list === undefined) leaves.set(path, [leaf]);
-  else list.push(leaf);
+function append<T>(lists: Map<string, T[]>, path: string, item: T): void {
+  const list = lists.get(path);
+  if (list === undefined) lists.set(path, [item]);
+  else list.push(item);
 }

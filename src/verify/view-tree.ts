@@ -42,6 +42,8 @@ export function parseTree(text: string): ParsedTree | undefined {
 }
 
 export function decimalKey(text: string): string {
+  // Most numbers are short integers, whose text is their value already but for zeros at the end.
+  if (/^[1-9][0-9]{0,14}$/.test(text) && !text.endsWith('0')) return `${text}e0`;
   const parts = /^([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?$/.exec(text);
   if (parts === null) return `?${text}`;
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = parts;
