@@ -15,6 +15,9 @@ export function inspectLines(record: InspectedRecord): string[] {
     `  salt      ${record.salt ?? 'erased'}`,
     `  P         ${record.prev} (the tag of the record before it, or of the seal before its epoch)`,
     `  T         ${record.tag}: ${tagText(record)}`,
+    ...Object.entries(record.digests ?? {}).map(
+      ([name, value]) => `  ${name.padEnd(9)} ${value} (shown only: it decides nothing)`,
+    ),
     `  leaf      ${record.leaf}`,
     `Epoch    ${proofText(record.epochProof, `leaf ${index}`, `the root in the seal of epoch ${epoch}`)}`,
     ...pathLines(record.epochProof),

@@ -46,6 +46,8 @@ export interface InspectedRecord {
   tag: string;
   salt: string | undefined;
   tagVerifies: boolean | undefined;
+  /** Checksums that are shown beside it and decide nothing, in hexadecimal; absent where there are none. */
+  digests?: Record<string, string>;
   leaf: string;
   epochProof: Proof;
   logProof: Proof & { entry?: number };
@@ -158,9 +160,16 @@ function readTarget(source: Buffer, index: string, id: string): Target {
       prev: header.toString('base64url', headerAt.prev, headerAt.prev + 16),
       tag: field.tag.toString('base64url'),
       salt: field.hasSalt ? field.salt.toString('base64url') : undefined,
+      ...digestsIn(source),
       leaf: leaf.toString('base64url'),
     },
   };
+}
+
+function digestsIn(source: Buffer): { digests?: Record<string, string> } {
+  const { logseal } = JSON.parse(source.toString()) as { logseal?: { digests?: Record<string, unknown> } };
+  const shown = Object.entries(logseal?.digests ?? {}).filter(([, value]) => typeof value === 'string');
+  return shown.length === 0 ? {} : { digests: Object.fromEntries(shown) as Record<string, string> };
 }
 
 /** The header with the stored hash if there is one, else with the computed. */

@@ -74,6 +74,12 @@ for (const suite of ['sha512-256', 'sha3-256', 'blake2s-256']) {
     t.notOk('hash' in _source.logseal);
     t.equal(await proxy.stop(), 0);
     await verifies(t, dataDir, dataDir, 51);
+    const shown = await logseal('inspect', 'web', _id, '--source', dataDir);
+    t.match(
+      shown,
+      { exit: 0, stdout: /crc32 +[0-9a-f]{8} .*\n +md5 +[0-9a-f]{32} .*\n +sha1 +[0-9a-f]{40} / },
+      shown.stderr,
+    );
   });
 }
 

@@ -23,6 +23,18 @@ t.test('a cursor is what was saved last', async (t) => {
   t.strictSame((await CursorFile.open(path, read, disk)).value, { n: 5 });
 });
 
+t.test('a cursor is read beside its owner, and nothing is written', async (t) => {
+  const disk = new SimulatedDisk();
+  t.equal(await CursorFile.peek(path, read, disk), undefined, 'no file');
+  const { cursor } = await CursorFile.open(path, read, disk);
+  t.equal(await CursorFile.peek(path, read, disk), undefined, 'nothing saved');
+  await cursor.save({ n: 7 });
+  const before = disk.content(path);
+  t.strictSame(await CursorFile.peek(path, read, disk), { n: 7 });
+  t.ok(disk.content(path).equals(before));
+  await cursor.close();
+});
+
 t.test('a file that was made and never saved to has no value', async (t) => {
   const disk = new SimulatedDisk();
   await (await CursorFile.open(path, read, disk)).cursor.close();
