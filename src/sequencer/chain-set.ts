@@ -95,6 +95,10 @@ export class ChainSet {
       this.adopt(successor);
     });
     await instance.update({ chains: instance.state.chains.filter((other) => other.id !== old.id22) });
+    // A successor may wait long for its first record, and a chain of which there is nothing looks like one that was deleted.
+    await successor.exclusive(async () => {
+      if (successor.epoch === 0 && successor.count === 0) await epochs.close(successor, 'idle');
+    });
   }
 
   #make(name: string): Promise<LiveChain> {
