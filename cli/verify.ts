@@ -4,8 +4,10 @@
  */
 import { tmpdir } from 'node:os';
 import type { Command } from 'commander';
+import { LogsealError } from '../src/errors.ts';
 import { reportLines } from '../src/verify/report.ts';
 import { verify } from '../src/verify/verification.ts';
+import { exitCodes } from './exit-codes.ts';
 import { openSource } from './open-source.ts';
 import { Output } from './output.ts';
 import { startProgress } from './progress.ts';
@@ -51,6 +53,11 @@ async function run(argument: string | undefined, flags: VerifyFlags, terminal: T
     },
   }).finally(() => progress.stop());
   await written;
+  const chosen = Object.entries(given.selection).filter(([, value]) => value !== undefined);
+  if (chosen.length > 0 && summary.records === 0 && summary.exit === exitCodes.ok) {
+    const what = chosen.map(([name]) => `--${name}`).join(', ');
+    throw new LogsealError('NOTHING_TO_VERIFY', `${source.description} has no signed record that ${what} would choose`);
+  }
   terminal.exitCode = summary.exit;
   if (!json) {
     for (const line of reportLines(summary, given.anchors.length > 0)) await output.line(line);

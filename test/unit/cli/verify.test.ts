@@ -150,6 +150,14 @@ t.test('a part is verified by index, chain and time', async (t) => {
   }
 });
 
+t.test('a choice that nothing meets is no verification, and ends with 3', async (t) => {
+  const args = ['verify', files.path, '--key', key, '--trust', files.trust, '--no-state'];
+  const { stdout, stderr, exitCode } = await runLogseal([...args, '--index', 'typo'], environment);
+  t.equal(exitCode, 3);
+  t.equal(stdout, '');
+  t.match(stderr, 'no signed record that --index would choose');
+});
+
 t.test('wrong usage is one sentence and exit code 3', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /--key, or verify without with --public/],
