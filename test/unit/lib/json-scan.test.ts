@@ -145,3 +145,23 @@ t.test('the scanner agrees with JSON.parse on generated and on damaged documents
   );
   t.pass(`seed ${seed}`);
 });
+
+t.test('every byte is seen at every place of a long string, wherever the body stands in memory', async (t) => {
+  const scanner = new ObjectScanner({ depthMax: 10 });
+  const memory = Buffer.alloc(256);
+  const wrong: string[] = [];
+  for (let origin = 0; origin < 4; origin++) {
+    for (let at = 0; at < 40; at++) {
+      for (let byte = 0; byte < 0x80; byte++) {
+        const text = `{"m":"${'x'.repeat(at)}${String.fromCharCode(byte)}${'y'.repeat(40 - at)}"}`;
+        const bytes = memory.subarray(origin, origin + memory.latin1Write(text, origin));
+        // A backslash before `y` is no escape.
+        const expected = byte === 0x22 || byte === 0x5c || byte < 0x20 ? 2 : 0;
+        if (scanner.scan(bytes, 0, bytes.length) !== expected) wrong.push(`${origin} ${at} ${byte}`);
+      }
+    }
+  }
+  t.strictSame(wrong, []);
+  const high = Buffer.from(`{"m":"${'é\u{10ffff}'.repeat(20)}"}`);
+  t.equal(scanner.scan(high, 0, high.length), 0);
+});
