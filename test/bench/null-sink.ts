@@ -140,7 +140,7 @@ function tables(rows: (string | number)[][], latencies: (string | number)[][]): 
       ],
       rows,
       notes: [
-        'Records a second; CPU seconds a million records and peak memory are those of the proxy alone. `delivered`: until the last record was in the sink; `c/b` is taken from it. `c/b by CPU` compares what proxy, shipper and sink together cost a record: what c/b is where every core is busy, and it hardly depends on what else the machine does.',
+        'Records a second; CPU seconds a million records and peak memory are those of the proxy alone. `delivered`: until the last record was in the sink; `c/b` is taken from it. `c/b by CPU` compares what proxy, shipper and sink together cost a record: what c/b is where every core is busy, and it depends less on what else the machine does.',
       ],
     },
     {
