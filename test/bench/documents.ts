@@ -18,9 +18,17 @@ const agents = [
   'curl/8.14.1',
   'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)',
 ];
-const words = 'user session cache order index query result value error retry timeout node shard batch token page'.split(
-  ' ',
-);
+/** Referrers, cookies and the like, as they come again and again. */
+const phrases = [
+  'referer=https://shop.example.com/catalogue/winter/boots?sort=price&page=2',
+  'referer=https://www.google.com/search?q=waterproof+boots',
+  'cookie=consent:1;lang:en;currency:EUR;variant:b',
+  'upstream=app-03.internal:8080 upstream_status=200 cache=MISS',
+  'upstream=app-01.internal:8080 upstream_status=200 cache=HIT',
+  'tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384 alpn=h2',
+  'accept=text/html,application/xhtml+xml,application/xml;q=0.9 encoding=gzip,br',
+  'geo=DE/Berlin asn=3320 bot=false',
+];
 
 /** A generator of numbers below `bound`; the same seed gives the same numbers. */
 function numbers(seed: number): (bound: number) => number {
@@ -52,8 +60,7 @@ export function webRecords(count: number, bytes: number, seed = 1): string[] {
     let text = JSON.stringify(fields);
     let message = '';
     while (text.length + message.length < bytes) {
-      message += next(3) === 0 ? next(2 ** 31).toString(16) : pick(words);
-      message += ' ';
+      message += `${pick(phrases)} `;
     }
     message = message.slice(0, Math.max(0, bytes - text.length));
     text = `${text.slice(0, -2)}${message}"}`;
