@@ -267,6 +267,9 @@ class Verifier:
         if not self._in_place(document):
             self.report(document, "MOVED", "not in its place")
             if document.verdict in ("", "PENDING"):
+                drift = self._view_drift(document)
+                if drift is not None:
+                    self.report(document, "VIEW-DRIFT", drift)
                 return
         drift = self._view_drift(document) if document.verdict in ("", "PENDING") else None
         if drift is not None:
