@@ -22,8 +22,11 @@ export interface Appended {
 }
 
 export interface Intake {
-  /** Holds while the log is full or behind. Throws LogsealError LOG_FULL when that takes too long: nothing is signed. */
-  admit(bytes: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Holds while the log is full or behind. Throws LogsealError LOG_FULL when that takes too long: nothing is signed.
+   * Keeps the room for the batch until its `append`, which has to follow.
+   */
+  admit(batch: Batch, signal: AbortSignal): Promise<void>;
   /** Resolves when every record is durable. The body must not be touched before that. */
   append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended>;
   /** Whether a shipper's id has the form of a generated id of one of this instance's chains. */

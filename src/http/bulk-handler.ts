@@ -116,7 +116,7 @@ async function sign(
   const { batch } = parsed;
   if (batch.count === 0) return { ids: Buffer.alloc(0), outcomes: undefined };
   const ack = parameters.wantsStore || parsed.wantsStore ? 'store' : context.ack;
-  await context.intake.admit(batch.body.length, exchange.gone);
+  await context.intake.admit(batch, exchange.gone);
   const appended: Appended = await context.intake.append(batch, ack);
   if (appended.outcomes === undefined) return { ids: appended.ids, outcomes: undefined };
   const dests = Array.from({ length: batch.count }, (_, record) => {

@@ -130,7 +130,7 @@ async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise
 async function sign(write: DocumentWrite, batch: Batch, dest: string): Promise<ResponseItem> {
   const { exchange, operation, parameters, context } = write;
   const wantsStore = parameters.wantsStore || operation.ifSeqNo !== undefined;
-  await context.intake.admit(batch.body.length, exchange.gone);
+  await context.intake.admit(batch, exchange.gone);
   const { ids, outcomes } = await context.intake.append(batch, wantsStore ? 'store' : context.ack);
   const id = operation.id ?? ids.toString('latin1', 0, 22);
   if (outcomes === undefined) return waitingItem(dest, id);

@@ -46,8 +46,8 @@ export interface ProxyOptions {
   fatal: (error: unknown) => void;
 }
 
-/** Bytes of content that may be signed and not yet on disk; what is kept aside in the log must be able to take it. */
-const pendingShare = 1 / 4;
+/** Bytes that may be admitted and not yet on disk; what is kept aside in the log must be able to take it, seals and control records beside it. */
+const pendingShare = 1 / 2;
 const drainMsMax = 20_000;
 
 export class LogsealProxy {

@@ -6,9 +6,9 @@ import { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 
 export interface AdmissionOptions {
-  /** Whether the log takes that many more bytes. */
+  /** Whether the log takes that many more bytes, as they will stand in it. */
   room: (bytes: number) => boolean;
-  /** Bytes that may be signed and not yet durable. */
+  /** Bytes that may be admitted and not yet durable. */
   pendingBytesMax: number;
   /** Milliseconds that a request is held. */
   holdMaxMs: number;
@@ -18,10 +18,8 @@ export interface AdmissionOptions {
 interface Held {
   bytes: number;
   enter: () => void;
+  refuse: (error: LogsealError) => void;
 }
-
-/** Metadata, tags and frames beside the content, as a factor that small records need. */
-const overhead = 2;
 
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -33,45 +31,52 @@ export class Admission {
     this.#options = options;
   }
 
-  /** Throws LogsealError LOG_FULL after the hold time, STOPPING when the proxy stops. */
+  /**
+   * The bytes count as pending from here until `ended`. Throws LogsealError LOG_FULL after the hold time, STOPPING when the
+   * proxy stops or the client goes away.
+   */
   async admit(bytes: number, signal: AbortSignal): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed;
-    if (this.#open(bytes)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const held: Held = { bytes, enter: resolve };
+    const refuse = (error: LogsealError) => {
+      this.#held.delete(held);
+      reject(error);
+    };
+    const held: Held = { bytes, enter: resolve, refuse };
     this.#held.add(held);
+    this.recheck();
+    if (!this.#held.has(held)) return;
     const timer = this.#options.clock.after(this.#options.holdMaxMs, () => {
-      reject(new LogsealError('LOG_FULL', 'the write-ahead log has no room; try again later', { bytes }));
+      refuse(new LogsealError('LOG_FULL', 'the write-ahead log has no room; try again later', { bytes }));
     });
-    const abort = () => reject(new LogsealError('STOPPING', 'the client went away while it was held'));
-    signal.addEventListener('abort', abort, { once: true });
+    const abort = () => refuse(new LogsealError('STOPPING', 'the client went away while it was held'));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
     try {
       await promise;
     } finally {
       timer.cancel();
       signal.removeEventListener('abort', abort);
-      this.#held.delete(held);
     }
-    if (this.#closed !== undefined) throw this.#closed;
   }
 
-  /** Bytes of a request that is being signed and made durable. */
-  began(bytes: number): void {
-    this.#pending += bytes;
-  }
-
+  /** Bytes that were admitted are durable, or will never be. */
   ended(bytes: number): void {
     this.#pending -= bytes;
     this.recheck();
   }
 
-  /** Lets in who fits now, in the order of coming. Called when the log got room. */
+  /**
+   * Lets in who fits now, in the order of coming. Called when the log got room. One that is too large for the log's room holds
+   * up nobody; one that waits for others to be durable does, or it would wait for ever under load.
+   */
   recheck(): void {
-    let entering = 0;
+    const { room, pendingBytesMax } = this.#options;
     for (const held of this.#held) {
-      entering += held.bytes;
-      if (this.#closed === undefined && !this.#open(entering)) return;
+      if (!room(held.bytes)) continue;
+      if (this.#pending > 0 && this.#pending + held.bytes > pendingBytesMax) return;
       this.#held.delete(held);
+      this.#pending += held.bytes;
       held.enter();
     }
   }
@@ -79,11 +84,6 @@ export class Admission {
   /** Nobody comes in any more; who was held is refused. */
   close(): void {
     this.#closed = new LogsealError('STOPPING', 'the proxy is stopping');
-    this.recheck();
-  }
-
-  #open(bytes: number): boolean {
-    const { room, pendingBytesMax } = this.#options;
-    return room(bytes * overhead) && (this.#pending === 0 || this.#pending + bytes <= pendingBytesMax);
+    for (const held of this.#held) held.refuse(this.#closed);
   }
 }

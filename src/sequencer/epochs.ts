@@ -79,8 +79,22 @@ export class Epochs {
 
   #watched: (() => LiveChain) | undefined;
 
-  /** Closes the chain's open epoch. Must be called inside `chain.exclusive`; resolves when the next epoch's key is in place. */
+  /**
+   * Closes the chain's open epoch. Must be called inside `chain.exclusive`; resolves when the next epoch's key is in place.
+   * Does nothing on a chain that has ended: a timer may have waited behind the rotation. A failure is fatal whoever asked:
+   * memory has gone on where the disk has not, and an epoch must not be written to, nor an entry be given, a second time.
+   */
   async close(chain: LiveChain, reason: SealReason): Promise<void> {
+    if (chain.ended) return;
+    try {
+      await this.#close(chain, reason);
+    } catch (error) {
+      this.#options.fatal(error);
+      throw error;
+    }
+  }
+
+  async #close(chain: LiveChain, reason: SealReason): Promise<void> {
     this.#ageTimers.get(chain)?.cancel();
     this.#ageTimers.delete(chain);
     if (reason !== 'idle' && this.#watched !== undefined) this.watchIdle(this.#watched);
@@ -90,7 +104,8 @@ export class Epochs {
     const entry = this.#enter(text);
     const durable = wal.append(entry, 'reserve');
     const mac = this.#options.heads.byChain.get(chain.id22)?.mac;
-    await durable;
+    // The seal too, or a trim could pass it before the seal log has it.
+    chain.noteFrame(chain.epoch, await durable);
     await this.#keep(text);
     if (reason === 'rotate') {
       chain.wipe();

@@ -13,6 +13,7 @@ import { encodeSeal } from '../chain/seal.ts';
 import type { Suite } from '../chain/suite.ts';
 import type { TagFields } from '../chain/tag.ts';
 import { Tagger } from '../chain/tag.ts';
+import { LogsealError } from '../errors.ts';
 import {
   recordBytes,
   recordFixedBytes,
@@ -72,6 +73,7 @@ export class LiveChain {
   #firstSeq: number;
   #queue: Promise<unknown> = Promise.resolve();
   #unsealedFrom: Position | undefined;
+  #ended = false;
   readonly #leaf = Buffer.alloc(32);
   readonly #idBytes = Buffer.alloc(16);
   readonly #fields: TagFields;
@@ -106,6 +108,11 @@ export class LiveChain {
     return this.#nextSeq;
   }
 
+  /** Its keys are gone: nothing can be signed or sealed on it any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Records in the open epoch. */
   get count(): number {
     return this.#nextSeq - this.#firstSeq;
@@ -120,7 +127,7 @@ export class LiveChain {
     return this.#unsealedFrom;
   }
 
-  /** A frame of that epoch is durable; called in the order of the frames. */
+  /** A frame of that epoch, its seal included, is durable; called in the order of the frames. */
   noteFrame(epoch: number, position: Position): void {
     if (epoch === this.#keys.epoch) this.#unsealedFrom ??= position;
   }
@@ -135,12 +142,16 @@ export class LiveChain {
   /**
    * Signs the picked operations of a batch and returns the payload for the log.
    * The payload is lent by `frames`. `ids` receives the generated ids, 22 bytes at 22 × the operation's place in the batch.
+   * Throws STOPPING when the keys are gone.
    */
   sign(encoded: EncodedBatch, picks: Int32Array, nowMs: number, ids: Buffer, frames: BufferPool): Buffer {
+    if (this.#ended) throw new LogsealError('STOPPING', 'the chain has ended');
     const timeMs = Math.max(nowMs, this.#lastTimeMs);
     this.#lastTimeMs = timeMs;
     if (this.count === 0) this.#openedMs = timeMs;
-    const payload = frames.lend(recordsHeaderBytes + this.#payloadBytes(encoded, picks));
+    let bytes = recordsHeaderBytes;
+    for (const pick of picks) bytes += bytesOf(encoded, pick);
+    const payload = frames.lend(bytes);
     const epoch = this.#keys.epoch;
     writeRecordsHeader(payload, { suite: this.#suite.id, chain: this.id, epoch, count: picks.length });
     let at = recordsHeaderBytes;
@@ -189,6 +200,7 @@ export class LiveChain {
 
   /** Destroys all keys: the chain has ended. */
   wipe(): void {
+    this.#ended = true;
     this.#tagger.wipe();
     this.#keys.wipe();
   }
@@ -198,23 +210,6 @@ export class LiveChain {
     const tagger = new Tagger(this.#suite, this.id, this.#keys.epoch, key, Buffer.from(prev));
     key.fill(0);
     return tagger;
-  }
-
-  #payloadBytes(encoded: EncodedBatch, picks: Int32Array): number {
-    const { batch, dests, metas } = encoded;
-    const d = batch.descriptors;
-    let bytes = 0;
-    for (const pick of picks) {
-      const base = pick * descriptorWidth;
-      const id = batch.ids[d[base + 3] as number];
-      bytes += recordBytes(
-        (dests[d[base + 2] as number] as Buffer).length,
-        id === undefined ? generatedIdBytes : Buffer.byteLength(id),
-        metas[d[base + 4] as number]?.length ?? 0,
-        (d[base + 1] as number) - (d[base] as number),
-      );
-    }
-    return bytes;
   }
 
   #signRecord(payload: Buffer, at: number, encoded: EncodedBatch, pick: number, timeMs: number, ids: Buffer): number {
@@ -271,6 +266,19 @@ export class LiveChain {
     writeSafe(this.#idBytes, seq, 8);
     return payload.latin1Write(this.#idBytes.base64urlSlice(0, 16), at);
   }
+}
+
+/** Bytes that one operation takes in the log, once it is signed. */
+export function bytesOf({ batch, dests, metas }: EncodedBatch, pick: number): number {
+  const d = batch.descriptors;
+  const base = pick * descriptorWidth;
+  const id = batch.ids[d[base + 3] as number];
+  return recordBytes(
+    (dests[d[base + 2] as number] as Buffer).length,
+    id === undefined ? generatedIdBytes : Buffer.byteLength(id),
+    metas[d[base + 4] as number]?.length ?? 0,
+    (d[base + 1] as number) - (d[base] as number),
+  );
 }
 
 function writeSalt(payload: Buffer, at: number): void {

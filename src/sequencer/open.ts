@@ -64,6 +64,8 @@ export class Signing {
   readonly #sealLog: SealLog;
   readonly #options: SigningOptions;
   #rotationTimer: Timer | undefined;
+  #rotating: Promise<void> = Promise.resolve();
+  #stopping = false;
   #unsealedBound: Position;
 
   private constructor(options: SigningOptions, sealLog: SealLog, heads: LogHeads) {
@@ -109,6 +111,7 @@ export class Signing {
       watchers: this.watchers,
       clock,
       unsigned: options.unsigned,
+      fatal: options.fatal,
       chainPrefixes: new Set([...heads.byChain.keys()].map((id) => Buffer.from(id, 'base64url').latin1Slice(0, 8))),
     });
   }
@@ -142,9 +145,15 @@ export class Signing {
     return open.reduce((least, position) => (comparePositions(position, least) < 0 ? position : least), bound);
   }
 
-  /** Closes every epoch with records; the control chain stays open for what delivery still has to say. */
+  /** Closes every epoch with records; the control chain stays open for what delivery still has to say. No rotation begins after it. */
   async sealData(): Promise<void> {
+    this.#stopping = true;
     this.#rotationTimer?.cancel();
+    await this.#rotating;
+    await this.#sealData();
+  }
+
+  async #sealData(): Promise<void> {
     const chains = this.chains.all.filter((chain) => chain !== this.chains.control);
     await Promise.all(
       chains.map((chain) =>
@@ -155,14 +164,16 @@ export class Signing {
     );
   }
 
-  /** The last seal of this process, of the control chain. Nothing may be signed after it. */
+  /** The last seal of this process, of the control chain, unless delivery has more to say. */
   async sealControl(): Promise<void> {
     const { control } = this.chains;
     await control.exclusive(() => this.#epochs.close(control, 'shutdown'));
   }
 
-  /** After the last seal is durable: the next start need not recover. Destroys the keys in memory. */
+  /** Seals what was signed since, so that the next start need not recover. Destroys the keys in memory. */
   async close(): Promise<void> {
+    await this.#sealData();
+    if (this.chains.control.count > 0) await this.sealControl();
     await this.#epochs.stop();
     await this.#sealLog.close();
     for (const chain of this.chains.all) chain.wipe();
@@ -170,8 +181,17 @@ export class Signing {
   }
 
   /** Ends every chain and begins a new one in its place. */
-  async rotateAll(why: RotationReason): Promise<void> {
-    await rotateInTurn(this.chains, this.chains.all, why);
+  rotateAll(why: RotationReason): Promise<void> {
+    return this.#rotate(() => this.chains.all, why);
+  }
+
+  /** One rotation after the other, or a chain could get two successors. */
+  #rotate(due: () => LiveChain[], why: RotationReason): Promise<void> {
+    const turn = this.#rotating.then(async () => {
+      for (const chain of due()) if (!this.#stopping) await this.chains.rotate(chain, why);
+    });
+    this.#rotating = turn.catch(() => undefined);
+    return turn;
   }
 
   async #resume(recovered: LiveChain[], clean: boolean): Promise<void> {
@@ -226,14 +246,12 @@ export class Signing {
   #scheduleRotation(): void {
     const { clock, rotateEveryMs, fatal } = this.#options;
     this.#rotationTimer = clock.after(Math.min(rotationCheckMs, rotateEveryMs), () => {
-      const due = this.chains.all.filter((chain) => clock.now() - chain.createdMs >= rotateEveryMs);
-      rotateInTurn(this.chains, due, 'schedule').then(() => this.#scheduleRotation(), fatal);
+      const due = () => this.chains.all.filter((chain) => clock.now() - chain.createdMs >= rotateEveryMs);
+      this.#rotate(due, 'schedule').then(() => {
+        if (!this.#stopping) this.#scheduleRotation();
+      }, fatal);
     });
   }
-}
-
-async function rotateInTurn(chains: ChainSet, due: LiveChain[], why: RotationReason): Promise<void> {
-  for (const chain of due) await chains.rotate(chain, why);
 }
 
 async function loadHeads(sealLog: SealLog): Promise<LogHeads> {

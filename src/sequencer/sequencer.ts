@@ -7,6 +7,7 @@ import { descriptor, descriptorWidth } from '../bulk/batch.ts';
 import type { Appended, Intake } from '../bulk/intake.ts';
 import type { ControlKind } from '../chain/control-form.ts';
 import { encodeControl } from '../chain/control-record.ts';
+import { LogsealError } from '../errors.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import { encodeRejectDetail } from '../journal/reject-detail.ts';
 import { decodeBase64Url } from '../lib/base64url.ts';
@@ -17,7 +18,7 @@ import type { Admission } from './admission.ts';
 import type { ChainSet } from './chain-set.ts';
 import type { Epochs } from './epochs.ts';
 import type { EncodedBatch, LiveChain } from './live-chain.ts';
-import { generatedIdBytes } from './live-chain.ts';
+import { bytesOf, generatedIdBytes } from './live-chain.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface SequencerOptions {
@@ -31,10 +32,14 @@ export interface SequencerOptions {
   unsigned: ReadonlySet<string>;
   /** First 8 bytes of every chain this instance ever had, as latin1. */
   chainPrefixes: Set<string>;
+  /** Called with what makes it unsafe to go on: the process stops and recovers. */
+  fatal: (error: unknown) => void;
 }
 
-/** Bytes of content after which a frame is closed and another begun, so that readers need not hold more. */
+/** Bytes after which a frame is closed and another begun, so that readers need not hold more. */
 const frameBytes = 1024 * 1024;
+/** Bytes of frames that may wait for the disk before the next one is signed: the log's queue, which has a bound, takes more. */
+const unwrittenBytesMax = 64 * 1024 * 1024;
 const controlDest = 'logseal-control';
 /** Memory of frames that is kept for the next ones. */
 const keptBytesMax = 32 * 1024 * 1024;
@@ -42,13 +47,20 @@ const keptBytesMax = 32 * 1024 * 1024;
 export class Sequencer implements Intake {
   readonly #options: SequencerOptions;
   readonly #frames = new BufferPool(keptBytesMax);
+  /** What was admitted and is not yet durable. */
+  readonly #admitted = new WeakMap<Batch, { encoded: EncodedBatch; bytes: number }>();
+  #unwrittenBytes = 0;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
   }
 
-  admit(bytes: number, signal: AbortSignal): Promise<void> {
-    return this.#options.admission.admit(bytes, signal);
+  async admit(batch: Batch, signal: AbortSignal): Promise<void> {
+    const encoded = encode(batch, 0);
+    let bytes = 0;
+    for (let place = 0; place < batch.count; place += 1) bytes += bytesOf(encoded, place);
+    await this.#options.admission.admit(bytes, signal);
+    this.#admitted.set(batch, { encoded, bytes });
   }
 
   isSigned(dest: string): boolean {
@@ -64,12 +76,10 @@ export class Sequencer implements Intake {
 
   async append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended> {
     const ids = Buffer.alloc(batch.count * generatedIdBytes);
-    const encoded = encode(batch, 0);
+    const { encoded, bytes } = this.#admitted.get(batch) ?? { encoded: encode(batch, 0), bytes: 0 };
     const outcomes = ack === 'store' ? this.#options.watchers.expect(batch.count) : undefined;
-    const groups = await this.#group(batch);
-    const bytes = batch.body.length;
-    this.#options.admission.began(bytes);
     try {
+      const groups = await this.#group(batch);
       await Promise.all(groups.map(([chain, picks]) => this.#sign(chain, encoded, picks, ids, outcomes)));
     } finally {
       this.#options.admission.ended(bytes);
@@ -127,7 +137,8 @@ export class Sequencer implements Intake {
       successor = chain.successor;
       if (successor !== undefined) return;
       for (let from = 0; from < picks.length; ) {
-        const part = take(encoded.batch, picks, from, epochs.limits.recordsMax - chain.count);
+        if (this.#unwrittenBytes > unwrittenBytesMax) await Promise.all(writes);
+        const part = take(encoded, picks, from, epochs.limits.recordsMax - chain.count);
         outcomes?.watch(chain.id22, chain.nextSeq, part);
         const write = this.#write(chain, chain.sign(encoded, part, clock.now(), ids, this.#frames));
         write.catch(() => undefined);
@@ -141,10 +152,21 @@ export class Sequencer implements Intake {
     await Promise.all(writes);
   }
 
-  /** What has a tag has a place, and must be written: room was looked for before, and this may use what is kept aside. */
+  /**
+   * What has a tag has a place, and must be written: room was looked for before, and this may use what is kept aside.
+   * If it cannot be, only a new start can give the place to another record: going on would leave a gap for ever.
+   */
   async #write(chain: LiveChain, payload: Buffer): Promise<void> {
     const { epoch } = chain;
-    chain.noteFrame(epoch, await this.#options.wal.append(payload, 'reserve'));
+    this.#unwrittenBytes += payload.length;
+    try {
+      chain.noteFrame(epoch, await this.#options.wal.append(payload, 'reserve'));
+    } catch (cause) {
+      this.#options.fatal(cause);
+      throw new LogsealError('WAL_FAILED', 'signed records could not be written', { cause });
+    } finally {
+      this.#unwrittenBytes -= payload.length;
+    }
     this.#frames.giveBack(payload);
   }
 }
@@ -158,14 +180,12 @@ function encode(batch: Batch, type: 0 | 1): EncodedBatch {
   };
 }
 
-/** The next picks that fit one frame: at most `room`, and no more content than `frameBytes` unless one record is larger. */
-function take(batch: Batch, picks: Int32Array, from: number, room: number): Int32Array {
-  const d = batch.descriptors;
+/** The next picks that fit one frame: at most `room`, and no more than `frameBytes` unless one record is larger. */
+function take(encoded: EncodedBatch, picks: Int32Array, from: number, room: number): Int32Array {
   let bytes = 0;
   let to = from;
   while (to < picks.length && to - from < room) {
-    const base = (picks[to] as number) * descriptorWidth;
-    bytes += (d[base + descriptor.contentEnd] as number) - (d[base + descriptor.contentStart] as number);
+    bytes += bytesOf(encoded, picks[to] as number);
     if (bytes > frameBytes && to > from) break;
     to += 1;
   }

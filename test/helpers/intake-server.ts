@@ -59,8 +59,8 @@ export class KeepingIntake implements Intake {
   });
   readonly unsigned = new Set<string>();
 
-  admit(bytes: number, signal: AbortSignal): Promise<void> {
-    return this.onAdmit(bytes, signal);
+  admit(batch: Batch, signal: AbortSignal): Promise<void> {
+    return this.onAdmit(batch.body.length, signal);
   }
 
   async append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended> {

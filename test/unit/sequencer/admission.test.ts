@@ -52,7 +52,6 @@ t.test(
   async (t) => {
     const { admission } = setUp({ room: () => true });
     await admission.admit(5000, open);
-    admission.began(5000);
     let entered = false;
     const second = admission.admit(10, open).then(() => {
       entered = true;
@@ -65,20 +64,36 @@ t.test(
   },
 );
 
-t.test('requests enter in the order of coming, no more than fit', async (t) => {
+t.test('requests that come together share the bound on what is pending', async (t) => {
   const { admission, state } = setUp();
   state.free = 0;
   const entered: number[] = [];
-  const first = admission.admit(100, open).then(() => entered.push(1));
-  const second = admission.admit(100, open).then(() => entered.push(2));
-  state.free = 250;
-  admission.recheck();
-  await first;
-  t.same(entered, [1]);
+  const all = [1, 2, 3].map((n) => admission.admit(150, open).then(() => entered.push(n)));
   state.free = 1000;
   admission.recheck();
-  await second;
+  await Promise.all(all.slice(0, 2));
   t.same(entered, [1, 2]);
+  admission.ended(150);
+  await all[2];
+  t.same(entered, [1, 2, 3]);
+});
+
+t.test('one that waits for others to be durable is not overtaken, one that waits for room in the log is', async (t) => {
+  const { admission, state } = setUp();
+  await admission.admit(200, open);
+  const entered: string[] = [];
+  const large = admission.admit(2000, open).then(() => entered.push('large'));
+  const second = admission.admit(200, open).then(() => entered.push('second'));
+  const small = admission.admit(50, open).then(() => entered.push('small'));
+  await Promise.resolve();
+  t.same(entered, [], 'the second is first');
+  admission.ended(200);
+  await Promise.all([second, small]);
+  t.same(entered, ['second', 'small']);
+  admission.ended(250);
+  state.free = 5000;
+  admission.recheck();
+  await large;
 });
 
 t.test('a client that goes away leaves the queue', async (t) => {

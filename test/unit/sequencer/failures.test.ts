@@ -1,0 +1,186 @@
+/** Disks that refuse, timers that come late, and records that come after the last seal. */
+import { join } from 'node:path';
+import t from 'tap';
+import type { Batch } from '../../../src/bulk/batch.ts';
+import { LogsealError } from '../../../src/errors.ts';
+import { Instance } from '../../../src/sequencer/instance.ts';
+import type { WriteAheadLog } from '../../../src/wal/write-ahead-log.ts';
+import { ManualClock } from '../../helpers/manual-clock.ts';
+import { openSigning, openWal, readLog } from '../../helpers/signing-rig.ts';
+
+/** A log that refuses the appends that `refuses` names. */
+function refusing(wal: WriteAheadLog, refuses: (kind: number) => boolean): WriteAheadLog {
+  return {
+    append: (payload: Buffer, space: 'normal' | 'reserve') =>
+      refuses(payload[0] ?? 0)
+        ? Promise.reject(new LogsealError('LOG_FULL', 'the write-ahead log is full'))
+        : wal.append(payload, space),
+    room: () => true,
+    get durable() {
+      return wal.durable;
+    },
+  } as unknown as WriteAheadLog;
+}
+
+async function openRefusing(dir: string) {
+  const clock = new ManualClock();
+  const { wal } = await openWal(dir, clock);
+  const refused = new Set<number>();
+  const errors: unknown[] = [];
+  const rig = await openSigning(dir, {
+    wal: refusing(wal, (kind) => refused.has(kind)),
+    clock,
+    fatal: (error) => errors.push(error),
+  });
+  return { rig, wal, refused, errors };
+}
+
+t.test(
+  'tagged records that the log refuses end the process, and the next start gives their places to others',
+  async (t) => {
+    const dir = t.testdir();
+    const { rig, wal, refused, errors } = await openRefusing(dir);
+    await rig.append('web', 3);
+    refused.add(1);
+    await t.rejects(rig.append('web', 2), { code: 'WAL_FAILED' });
+    t.match(errors, [{ code: 'LOG_FULL' }]);
+    await wal.close();
+    const second = await openSigning(dir);
+    await second.append('web', 1);
+    await second.close();
+    const { records } = await readLog(dir);
+    t.strictSame(
+      records.filter(({ dest }) => dest === 'web').map(({ seq, epoch }) => [seq, epoch]),
+      [0, 1, 2, 3].map((seq) => [seq, seq < 3 ? 0 : 1]),
+    );
+  },
+);
+
+t.test('a seal that the log refuses ends the process, also when a request filled the epoch', async (t) => {
+  const dir = t.testdir();
+  const { rig, wal, refused, errors } = await openRefusing(dir);
+  refused.add(2);
+  await t.rejects(rig.append('web', 40));
+  t.match(errors, [{ code: 'LOG_FULL' }]);
+  await wal.close();
+});
+
+t.test('a request is admitted by what it takes in the log, not by what it sent', async (t) => {
+  const dir = t.testdir();
+  const clock = new ManualClock();
+  const { wal } = await openWal(dir, clock);
+  const asked: number[] = [];
+  const narrow = {
+    append: wal.append.bind(wal),
+    room: (bytes: number) => {
+      asked.push(bytes);
+      return false;
+    },
+    get durable() {
+      return wal.durable;
+    },
+  };
+  const rig = await openSigning(dir, { wal: narrow as unknown as WriteAheadLog, clock });
+  const count = 1000;
+  const body = Buffer.from('{}'.repeat(count));
+  const descriptors = new Int32Array(count * 6);
+  for (let n = 0; n < count; n += 1) descriptors.set([2 * n, 2 * n + 2, 0, -1, 0, 0], n * 6);
+  const batch: Batch = {
+    body,
+    count,
+    descriptors,
+    dests: ['d'.repeat(200)],
+    ids: [],
+    metas: [`{"a":"${'x'.repeat(92)}"}`],
+  };
+  const held = rig.signing.sequencer.admit(batch, new AbortController().signal);
+  clock.advance(1000);
+  await t.rejects(held, { code: 'LOG_FULL' });
+  t.ok((asked[0] ?? 0) >= count * (200 + 100 + 22 + 116), `room for ${asked[0]} bytes`);
+  await rig.crash();
+  await wal.close();
+});
+
+t.test('a timer that waited behind a rotation seals nothing on the chain that ended', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  await rig.append('web', 3);
+  const [old] = rig.signing.chains.all;
+  if (old === undefined) throw new TypeError('no chain');
+  const gate = Promise.withResolvers<void>();
+  const queued = Promise.withResolvers<void>();
+  void old.exclusive(() => gate.promise);
+  const exclusive = old.exclusive.bind(old);
+  old.exclusive = (act) => {
+    const turn = exclusive(act);
+    queued.resolve();
+    return turn;
+  };
+  const rotated = rig.signing.rotateAll('schedule');
+  await queued.promise;
+  // The end of the first chain waits at the gate; its epoch's timer comes due behind it.
+  rig.clock.advance(10_000);
+  gate.resolve();
+  await rotated;
+  await rig.close();
+  const { seals } = await readLog(dir);
+  const own = seals.filter((seal) => seal.chain.toString('base64url') === old.id22);
+  t.strictSame(
+    own.map(({ reason, epoch }) => [reason, epoch]),
+    [['rotate', 0]],
+  );
+});
+
+t.test('two rotations at once give each chain one successor', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  await rig.append('web', 3);
+  await Promise.all([rig.signing.rotateAll('schedule'), rig.signing.rotateAll('upstream')]);
+  await rig.close();
+  const { records, seals } = await readLog(dir);
+  const turns = records.flatMap(({ content }) =>
+    content.startsWith('{"rotate":') ? [JSON.parse(content).rotate.old] : [],
+  );
+  t.equal(turns.length, 4);
+  t.equal(new Set(turns).size, 4, 'nobody is succeeded twice');
+  t.equal(seals.filter(({ reason }) => reason === 'rotate').length, 4);
+});
+
+t.test('what is signed after the last seal has a seal of its own, and then the directory is clean', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  await rig.append('web', 3);
+  await rig.signing.sealData();
+  await rig.append('web', 2);
+  await rig.signing.sealControl();
+  await rig.signing.sequencer.control('reject', { chain: 'A'.repeat(22), seqs: [[0, 0]], reason: 'mapping' });
+  await rig.signing.close();
+  await t.rejects(rig.append('web', 1), { code: 'STOPPING' }, 'nothing without a key');
+  await rig.wal.close();
+  t.equal((await Instance.open(dir, undefined, 0)).state.clean, true);
+  const { records, seals } = await readLog(dir);
+  const sealed = seals.reduce((sum, { count }) => sum + count, 0);
+  t.equal(sealed, records.length, 'every record is under a seal');
+  t.equal(seals.at(-1)?.chain.toString('base64url'), rig.instance.state.control);
+});
+
+t.test('the log is wanted from a seal on until the seal log has it, also from that of an empty epoch', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  const { control } = rig.signing.chains;
+  rig.clock.advance(10_000);
+  await control.exclusive(() => undefined);
+  const before = rig.wal.durable;
+  let seen: unknown;
+  const note = control.noteFrame.bind(control);
+  control.noteFrame = (epoch, position) => {
+    note(epoch, position);
+    rig.signing.unsealedFrom();
+    seen = rig.signing.unsealedFrom();
+  };
+  rig.clock.advance(60_000);
+  await control.exclusive(() => undefined);
+  t.match(seen, { segment: before.segment, offset: before.offset });
+  await rig.close();
+  t.ok((await readLog(join(dir))).seals.some(({ reason }) => reason === 'idle'));
+});
