@@ -21,6 +21,7 @@ import type { StoredText, SystemDocuments } from './system-documents.ts';
 import type { Tally } from './tally.ts';
 import type { Growth, Instance, TrustRecord } from './trust.ts';
 import { growTrust, presentedInstances, trustedInstance, trustRecords } from './trust.ts';
+import { growWithSecrets } from './wrapped-secrets.ts';
 
 export interface SystemAnswer {
   instances: Instance[];
@@ -45,16 +46,15 @@ export function judgeSystem(
   const records = trustRecords(documents.control());
   const instances = trustedInstances(options, known, records);
   const withoutKeys = options.unwrap === undefined;
-  const growth: Growth = {
+  const grown: Omit<Growth, 'book'> = {
     instances,
-    book: new ChainBook(),
     records,
     isVerified: (record, chain) =>
       withoutKeys || chain.epochMac(record.epoch)?.verifiesTag(record.header, record.tag) === true,
     unwrap: options.unwrap,
     withoutKeys,
   };
-  growTrust(growth);
+  const growth: Growth = { ...grown, book: growWithSecrets(grown, () => documents.control()) };
   const question = { documents, instances, book: growth.book, tally, clockNow: options.now };
   const namedSeals = attributeSeals(question);
   const checkpoints = readCheckpoints(documents.checkpoints(), instances, tally);

@@ -1,6 +1,8 @@
 import t from 'tap';
+import type { Unwrap } from '../../../src/verify/trust.ts';
 import { begin, end, judge, told } from '../../helpers/judge.ts';
 import { LogBuilder, seeded } from '../../helpers/log-builder.ts';
+import type { TextDocument } from '../../helpers/verify-run.ts';
 import { runVerify } from '../../helpers/verify-run.ts';
 
 t.test(
@@ -170,6 +172,43 @@ t.test('the key is taken out of the wrapped secret of a creation record, and a f
   });
   t.same(told(run), []);
   t.equal(run.summary.counts.OK, 1);
+});
+
+/** A log whose creation records hold secrets that only `unwrap` opens, by nothing but the wrapped bytes. */
+function wrappedLog(): { log: LogBuilder; creations: TextDocument[]; unwrap: Unwrap } {
+  const { log, chain } = begin();
+  const opened = new Map<string, Buffer>();
+  const creations = [log.control, chain].map(({ id, name, secret }, at) => {
+    const der = Buffer.concat([Buffer.from([0x30, 0x82, 2, 0x54]), Buffer.alloc(600, 0xf0 + at)]);
+    opened.set(der.toString('base64'), secret);
+    const wrapped = der.toString('base64');
+    return log.act('chain', { id, name, suite: 1, wrapped, certificates: [], origin: log.origin });
+  });
+  log.records(chain, 3);
+  end(log);
+  const unwrap: Unwrap = (_id, der) => {
+    const secret = opened.get(der.toString('base64'));
+    return secret === undefined ? undefined : Buffer.from(secret);
+  };
+  return { log, creations, unwrap };
+}
+
+t.test('a changed creation record is one finding: the secret in it still opens its chain', async (t) => {
+  const honest = wrappedLog();
+  t.same(told(await judge(honest.log, { unwrap: honest.unwrap })), []);
+  const changes: [from: string | RegExp, to: string, at: readonly number[], found: string[]][] = [
+    [/name\\":\\"/, 'name\\":\\"x', [0], ['MODIFIED 4']],
+    [/name\\":\\"/, 'name\\":\\"x', [0, 1], ['MODIFIED 4', 'MODIFIED 5']],
+    ['wrapped', 'wropped', [0], ['MODIFIED 4']],
+    ['"v":1', '"v":1,"w":1', [0], ['MALFORMED', 'MISSING 4']],
+    [/"tag":".../, '"tag":"AAA', [0], ['FORGED 4']],
+  ];
+  for (const [from, to, at, found] of changes) {
+    const { log, creations, unwrap } = wrappedLog();
+    for (const one of at) creations[one]!.source = creations[one]!.source.replace(from, to);
+    const run = await judge(log, { unwrap });
+    t.same([told(run), run.summary.counts.OK], [found, 3], `${from}`);
+  }
 });
 
 t.test('without the key and without a checkpoint nothing is proven, and nothing is OK', async (t) => {
