@@ -31,7 +31,6 @@ export class Contact {
   #timer: Timer | undefined;
   #stopped = false;
   #unavailable = false;
-  #changed = false;
   /** Why nothing is delivered, in a sentence; undefined while it is. */
   problem: string | undefined = 'the search engine has not answered yet';
 
@@ -107,8 +106,10 @@ export class Contact {
     const { signing, delivery, vkey } = this.#attached ?? {};
     if (signing === undefined || delivery === undefined || vkey === undefined) throw new TypeError('nothing attached');
     await this.#identify(await this.#ask());
-    if (this.#changed) await signing.rotateAll('upstream');
-    this.#changed = false;
+    if (instance.state.rotateForUpstream === true) {
+      await signing.rotateAll('upstream');
+      await instance.update({ rotateForUpstream: false });
+    }
     const key = decodeVkey(vkey);
     if (key === undefined) throw new TypeError('our own verifier key cannot be read');
     const published = await publishedSize(upstream.connection, key);
@@ -141,11 +142,12 @@ export class Contact {
   async #identify(found: string): Promise<void> {
     const { instance, options } = this.#options;
     const known = instance.state.upstream;
-    if (known !== undefined && known !== found && options.config.newUpstream) this.#changed = true;
-    else checkUpstream(known, found, instance.dir);
+    const changed = known !== undefined && known !== found && options.config.newUpstream;
+    if (!changed) checkUpstream(known, found, instance.dir);
     await this.noteSecured();
     if (known === found) return;
-    await instance.update({ upstream: found });
+    // Both at once: a crash before the rotation must not hide that it is due.
+    await instance.update({ upstream: found, ...(changed ? { rotateForUpstream: true } : {}) });
     options.log.event('upstream-connected', { upstream: found });
   }
 }

@@ -2,6 +2,7 @@
  * The composition root: builds each stage, hands it the next, and ends them in the reverse order. Decides nothing about records.
  * Order of the start: lock, identity, log, chains, delivery thread, sockets; then, when the search engine answers, delivery.
  */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeVkey } from '../chain/note.ts';
@@ -285,9 +286,12 @@ function readPosition(value: unknown): Position {
 }
 
 async function writeTrust(instance: Instance, vkey: string, signing: Signing): Promise<void> {
+  const path = join(instance.dir, 'trust.json');
+  // Not only by the start that made the directory: a crash may have ended that one.
+  if (existsSync(path)) return;
   const chains = signing.chains.all.map((chain) => chain.id22);
   const trust = { origin: instance.origin, vkey, control: signing.chains.control.id22, chains };
-  if (instance.created) await replaceFile(join(instance.dir, 'trust.json'), encodeTrustFile(trust), 0o644);
+  await replaceFile(path, encodeTrustFile(trust), 0o644);
 }
 
 function suiteNamed(name: SuiteName): Suite {

@@ -69,8 +69,10 @@ export class ChainSet {
 
   /** Makes the control chain of a new instance; its own `chain` record is the first on it. */
   async createControl(): Promise<void> {
+    const { certificates, instance } = this.#options;
     const { chain, body } = await this.#create(controlChain);
     await this.#register(chain);
+    await instance.update({ certificates: certificates.map((certificate) => certificate.sha256) });
     this.#control = chain;
     await this.#options.control('chain', body);
   }
@@ -137,11 +139,10 @@ export class ChainSet {
   }
 
   async #register(chain: LiveChain): Promise<void> {
-    const { instance, certificates } = this.#options;
+    const { instance } = this.#options;
     const added = { id: chain.id22, name: chain.name, suite: chain.suite, createdMs: chain.createdMs };
     await instance.update({
       chains: [...instance.state.chains, added],
-      certificates: certificates.map((certificate) => certificate.sha256),
       ...(chain.name === controlChain ? { control: chain.id22 } : {}),
     });
   }

@@ -30,10 +30,12 @@ export interface InstanceState {
   root?: Readonly<Record<string, unknown>>;
   /** Whether the search engine asked for credentials when it was last asked; absent before that. */
   secured?: boolean;
-  /** SHA-256 of each auditor certificate that the active chains are wrapped to, hexadecimal. */
+  /** SHA-256 of each auditor certificate that all active chains are wrapped to, hexadecimal. */
   certificates: string[];
-  /** Id of the control chain. */
-  control?: string;
+  /** Id of the control chain; absent until one was made whole. */
+  control?: string | undefined;
+  /** All chains have yet to be rotated, because the search engine is another one. */
+  rotateForUpstream?: boolean;
   chains: ActiveChain[];
   /** True once a shutdown has sealed every epoch; false while a process works on the directory. */
   clean: boolean;

@@ -13,7 +13,7 @@ import { comparePositions } from '../wal/position.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { Admission } from './admission.ts';
 import type { ChainRule } from './chain-rule.ts';
-import { chainNaming } from './chain-rule.ts';
+import { chainNaming, controlChain } from './chain-rule.ts';
 import type { RotationReason } from './chain-set.ts';
 import { ChainSet } from './chain-set.ts';
 import type { EpochLimits } from './epochs.ts';
@@ -127,6 +127,10 @@ export class Signing {
     const recovered = await recoverChains({ instance, heads, sealLog, walDir, from: unsealedFrom, limit });
     signing.sizeAtStart = heads.range.size;
     await instance.update({ clean: false });
+    if (recovered.over.some((chain) => chain.id === instance.state.control)) {
+      const control = recovered.chains.findLast((chain) => chain.name === controlChain);
+      await instance.update({ control: control?.id22 });
+    }
     if (instance.state.control === undefined) await signing.chains.createControl();
     else await signing.#resume(recovered.chains, clean);
     await signing.#forget(recovered.over.map((chain) => chain.id));
@@ -240,7 +244,10 @@ export class Signing {
   async #rotateForCertificates(): Promise<void> {
     const { instance, certificates } = this.#options;
     const wanted = certificates.map((certificate) => certificate.sha256).toSorted();
-    if (wanted.join() !== instance.state.certificates.toSorted().join()) await this.rotateAll('certificates');
+    if (wanted.join() === instance.state.certificates.toSorted().join()) return;
+    await this.rotateAll('certificates');
+    // Not before the last of them: what a crash leaves out is rotated by the next start.
+    await instance.update({ certificates: wanted });
   }
 
   #scheduleRotation(): void {

@@ -17,6 +17,7 @@ import { readKeyFile } from '../keys/key-file.ts';
 import type { SealLog } from '../log/seal-log.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
+import { controlChain } from './chain-rule.ts';
 import type { LogHeads } from './heads.ts';
 import type { ActiveChain, Instance } from './instance.ts';
 import type { OpenEpoch } from './live-chain.ts';
@@ -51,12 +52,17 @@ interface Unsealed extends OpenEpoch {
 export async function recoverChains(options: RecoveryOptions): Promise<RecoveredChains> {
   const { unsealed, announced } = await scan(options);
   const { instance, heads } = options;
+  const { state } = instance;
   const chains: LiveChain[] = [];
   const over: ActiveChain[] = [];
-  for (const active of instance.state.chains) {
+  const isEnded = ({ id }: ActiveChain) => heads.byChain.get(id)?.ended === true;
+  const others = state.chains.filter((active) => active.name === controlChain && active.id !== state.control);
+  // A control chain whose first record a crash took has a secret that is wrapped to nobody: it must not go on.
+  const first = heads.range.size === 0 && unsealed.size === 0;
+  const keepControl = !(first || others.some((active) => !isEnded(active)));
+  for (const active of state.chains) {
     const used = heads.byChain.has(active.id) || unsealed.has(active.id) || announced.has(active.id);
-    const ended = heads.byChain.get(active.id)?.ended === true;
-    if (ended || !(used || active.id === instance.state.control)) over.push(active);
+    if (isEnded(active) || !(used || (keepControl && active.id === state.control))) over.push(active);
     else chains.push(await restore(options, active, unsealed.get(active.id)));
   }
   return { chains, over };

@@ -35,6 +35,7 @@ export interface SigningRig {
   instance: Instance;
   clock: ManualClock;
   wal: WriteAheadLog;
+  certificates: readonly Certificate[];
   /** Appends records `{"n":…}` to a destination. */
   append(dest: string, count: number): Promise<void>;
   /** A clean end. */
@@ -95,6 +96,7 @@ export async function openSigning(dir: string, change: Partial<SigningOptions> =
     instance,
     clock,
     wal,
+    certificates,
     async append(dest, count) {
       const contents = Array.from({ length: count }, (_, n) => Buffer.from(`{"n":${n}}`));
       const body = Buffer.concat(contents);
