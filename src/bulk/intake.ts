@@ -18,7 +18,13 @@ export interface Appended {
   /** 22 ASCII bytes for each record of the batch: its generated id; zeros where the shipper gave one. */
   ids: Buffer;
   /** With ack `store`: resolves when the search engine has answered for every record, in batch order. */
-  outcomes?: Promise<Outcome[]>;
+  outcomes?: Outcomes;
+}
+
+export interface Outcomes {
+  promise: Promise<Outcome[]>;
+  /** Nobody waits any more: what is kept for it is let go. Has to be called, whatever came of it; more often does no harm. */
+  forget(): void;
 }
 
 export interface Intake {

@@ -142,6 +142,11 @@ export class Delivery {
     this.#watchers.watch(chain, from, count);
   }
 
+  /** Nobody waits any more for the records that `watch` named from `from` on. */
+  unwatch(chain: string, from: number): void {
+    this.#watchers.unwatch(chain, from);
+  }
+
   /** Waits for what is under way, saves the cursor. Records that were being tried again stay for the next start. */
   async stop(): Promise<void> {
     this.#abort.abort();

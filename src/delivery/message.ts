@@ -30,6 +30,7 @@ export type ToDelivery =
   | { kind: 'start' }
   | { kind: 'grew'; durable: Position }
   | { kind: 'watch'; chain: string; from: number; count: number }
+  | { kind: 'unwatch'; chain: string; from: number; count: number }
   | { kind: 'controlled'; call: number; error: string | undefined }
   | { kind: 'stop' };
 

@@ -59,6 +59,10 @@ export class RemoteDelivery {
     this.#say({ kind: 'watch', chain, from, count });
   }
 
+  unwatch(chain: string, from: number, count: number): void {
+    this.#say({ kind: 'unwatch', chain, from, count });
+  }
+
   get stats(): DeliveryStats | undefined {
     return this.#newest?.stats;
   }

@@ -70,6 +70,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
       durable = message.durable;
       delivery.grew(message.durable);
     } else if (message.kind === 'watch') delivery.watch(message.chain, message.from, message.count);
+    else if (message.kind === 'unwatch') delivery.unwatch(message.chain, message.from);
     else if (message.kind === 'controlled') {
       const call = calls.get(message.call);
       calls.delete(message.call);

@@ -48,10 +48,14 @@ export class Watchers {
     range.settled[item.seq - range.from] = 1;
     this.#settled.push({ chain: item.frame.chain, seq: item.seq, outcome });
     range.open -= 1;
-    if (range.open > 0) return;
-    const ranges = (this.#ranges.get(item.frame.chain) ?? []).filter((other) => other !== range);
-    if (ranges.length === 0) this.#ranges.delete(item.frame.chain);
-    else this.#ranges.set(item.frame.chain, ranges);
+    if (range.open === 0) this.unwatch(item.frame.chain, range.from);
+  }
+
+  /** Lets go of the range that begins there, if it is still watched. */
+  unwatch(chain: string, from: number): void {
+    const ranges = (this.#ranges.get(chain) ?? []).filter((range) => range.from !== from);
+    if (ranges.length === 0) this.#ranges.delete(chain);
+    else this.#ranges.set(chain, ranges);
   }
 
   /** Tells what was settled since the last call, in one message. */

@@ -1,5 +1,5 @@
 /** Owns the wait of a request for the search engine's own answers: bounded, and honest when the time is up. */
-import type { Outcome } from '../bulk/intake.ts';
+import type { Outcome, Outcomes } from '../bulk/intake.ts';
 import type { Clock } from '../lib/clock.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
  * the same, and go on to be delivered.
  */
 export async function waitForStore(
-  outcomes: Promise<Outcome[]>,
+  outcomes: Outcomes,
   dests: readonly string[],
   timeoutMs: number,
   clock: Clock,
@@ -15,11 +15,12 @@ export async function waitForStore(
   const late = Promise.withResolvers<Outcome[]>();
   const timer = clock.after(timeoutMs, () => late.resolve(dests.map((dest) => timedOut(dest, timeoutMs))));
   try {
-    return await Promise.race([outcomes, late.promise]);
+    return await Promise.race([outcomes.promise, late.promise]);
   } finally {
     timer.cancel();
-    // Nobody waits any more: a later failure is not an unhandled one.
-    outcomes.catch(() => undefined);
+    outcomes.forget();
+    // A later failure is not an unhandled one.
+    outcomes.promise.catch(() => undefined);
   }
 }
 

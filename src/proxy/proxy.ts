@@ -184,7 +184,10 @@ async function openStages(
     vkey,
     unsigned: notCovered,
     clock: systemClock,
-    announce: (chain, from, count) => delivery?.watch(chain, from, count),
+    watching: {
+      watch: (chain, from, count) => delivery?.watch(chain, from, count),
+      unwatch: (chain, from, count) => delivery?.unwatch(chain, from, count),
+    },
     fatal,
   });
   await writeTrust(instance, vkey, signing);

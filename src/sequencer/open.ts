@@ -23,6 +23,7 @@ import type { Instance } from './instance.ts';
 import type { LiveChain } from './live-chain.ts';
 import { recoverChains } from './recovery.ts';
 import { Sequencer } from './sequencer.ts';
+import type { WatcherHost } from './watchers.ts';
 import { Watchers } from './watchers.ts';
 
 export interface SigningOptions {
@@ -47,7 +48,7 @@ export interface SigningOptions {
   vkey: string;
   unsigned: ReadonlySet<string>;
   clock: Clock;
-  announce: (chain: string, firstSeq: number, count: number) => void;
+  watching: WatcherHost;
   fatal: (error: unknown) => void;
 }
 
@@ -102,7 +103,7 @@ export class Signing {
       holdMaxMs: options.holdMaxMs,
       clock,
     });
-    this.watchers = new Watchers(options.announce);
+    this.watchers = new Watchers(options.watching);
     this.sequencer = new Sequencer({
       wal,
       chains: this.chains,

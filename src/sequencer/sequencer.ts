@@ -84,7 +84,7 @@ export class Sequencer implements Intake {
     } finally {
       this.#options.admission.ended(bytes);
     }
-    return outcomes === undefined ? { ids } : { ids, outcomes: outcomes.promise };
+    return outcomes === undefined ? { ids } : { ids, outcomes };
   }
 
   /** Signs a control record on the control chain; durable when resolved. Details go to the log before it. */

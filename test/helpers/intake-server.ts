@@ -58,6 +58,8 @@ export class KeepingIntake implements Intake {
     primaryTerm: 2,
   });
   readonly unsigned = new Set<string>();
+  /** Records of each request with ack store that nobody waits for any more. */
+  readonly forgotten: number[] = [];
 
   admit(batch: Batch, signal: AbortSignal): Promise<void> {
     return this.onAdmit(batch.body.length, signal);
@@ -73,7 +75,8 @@ export class KeepingIntake implements Intake {
     });
     this.records.push(...records);
     if (ack === 'wal') return { ids };
-    return { ids, outcomes: Promise.all(records.map((record) => this.outcome(record))) };
+    const promise = Promise.all(records.map((record) => this.outcome(record)));
+    return { ids, outcomes: { promise, forget: () => this.forgotten.push(batch.count) } };
   }
 
   ownsId(id: string): boolean {

@@ -87,7 +87,7 @@ export async function openSigning(dir: string, change: Partial<SigningOptions> =
     vkey: encodeVkey(instance.origin, instance.checkpointPublicKey),
     unsigned: new Set(),
     clock,
-    announce: () => undefined,
+    watching: { watch: () => undefined, unwatch: () => undefined },
     fatal,
     ...change,
   });

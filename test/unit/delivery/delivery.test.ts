@@ -93,6 +93,24 @@ t.test('every kind of broken answer ends with every record stored once', async (
   }
 });
 
+t.test('of records that nobody waits for any more nothing is told', async (t) => {
+  const store = new FakeStore();
+  const rig = await rigOf(t.testdir(), store);
+  await rig.start();
+  rig.delivery?.watch(rig.log.chainId, 0, 1);
+  rig.delivery?.watch(rig.log.chainId, 1, 1);
+  rig.delivery?.unwatch(rig.log.chainId, 0);
+  await rig.log.records([
+    { dest: 'a', content: '{"n":1}' },
+    { dest: 'a', content: '{"n":2}' },
+  ]);
+  await rig.idle();
+  t.strictSame(
+    rig.settled.map(({ seq }) => seq),
+    [1],
+  );
+});
+
 t.test('a conflict with our own document is done, with another document a reject', async (t) => {
   const store = new FakeStore();
   const rig = await rigOf(t.testdir(), store);

@@ -70,6 +70,7 @@ t.test('with ack store a taken id is heard as a conflict, and a silent store as 
     errors: true,
     items: [{ create: { status: 503, error: { type: 'unavailable_shards_exception' } } }, {}],
   });
+  t.strictSame(intake.forgotten, [2, 2], 'nothing is kept for who no longer waits');
 });
 
 t.test('filter_path, pretty and the versioned media types shape the answer', async (t) => {
