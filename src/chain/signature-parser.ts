@@ -2,27 +2,25 @@
  * The reading of a signature field, byte after byte: JSON.parse would take `1.0`, a member twice, and base64 with spare bits.
  * Owns the refusal's reason, which never holds a value of the document but a member's name or a small number.
  */
+import { decodeBase64UrlInto } from '../lib/base64url.ts';
+import { skipBlanks, skipValue } from '../lib/json-bytes.ts';
+import { readContent, readText } from '../lib/json-text.ts';
 import { saltBytes } from './content.ts';
-import { readContent, readText, skipBlanks } from './json-bytes.ts';
 import { duplicateName, isInteger, isObject } from './json-form.ts';
 import { chainIdBytes } from './key-tree.ts';
+import { readDigests } from './signature-digests.ts';
 import type { MemberName, ParsedField, SignatureField } from './signature-members.ts';
 import { byteLength, integerMax, memberNames, requiredMembers, textBytesMax } from './signature-members.ts';
 import { hashBytes, suiteOf, tagBytes } from './suite.ts';
 
 const memberPrefixes = memberNames.map((name) => Buffer.from(`"${name}":`));
 
-/** The value of a base64url character, 0xff for any other byte. */
-const sextets = new Uint8Array(256).fill(0xff);
-for (const [value, c] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].entries()) {
-  sextets[c.charCodeAt(0)] = value;
-}
-
 type Values = { -readonly [K in keyof SignatureField]?: SignatureField[K] | undefined } & { v?: number };
 
 /** Parses one field, once. */
 export class FieldParser {
   readonly #bytes: Buffer;
+  readonly #start: number;
   readonly #values: Values = {};
   /** One allocation for all binary members. */
   readonly #binary = Buffer.allocUnsafeSlow(chainIdBytes + hashBytes + 2 * tagBytes + saltBytes);
@@ -32,14 +30,21 @@ export class FieldParser {
   #at = 0;
   #reason = '';
 
-  constructor(bytes: Buffer) {
+  /** The field begins at `start`, after blanks; what follows it is not looked at. */
+  constructor(bytes: Buffer, start: number) {
     this.#bytes = bytes;
+    this.#start = start;
+  }
+
+  /** After a parse that was ok: behind the field's brace. */
+  get end(): number {
+    return this.#at;
   }
 
   parse(): ParsedField {
     const read = this.#members();
     // A later version may have members and spellings that this one cannot know, but it is one object with one v.
-    const v = read ? this.#values.v : laterVersion(this.#bytes);
+    const v = read ? this.#values.v : laterVersion(this.#bytes, this.#start);
     if (v !== undefined && v !== 1) return refuse(true, `v is ${v}`);
     return read ? this.#field() : refuse(false, this.#reason);
   }
@@ -47,7 +52,7 @@ export class FieldParser {
   /** Reads all members into `#values`; false if something is wrong, with `#reason`. */
   #members(): boolean {
     const bytes = this.#bytes;
-    this.#at = skipBlanks(bytes, 0);
+    this.#at = skipBlanks(bytes, this.#start);
     if (bytes[this.#at] !== 0x7b) return this.#wrong('is no object');
     this.#at = skipBlanks(bytes, this.#at + 1);
     let next = 0;
@@ -64,7 +69,8 @@ export class FieldParser {
       if (c !== 0x2c) return this.#wrong(`has no comma or brace at byte ${this.#at}`);
       this.#at = skipBlanks(bytes, this.#at + 1);
     }
-    return skipBlanks(bytes, this.#at + 1) === bytes.length || this.#wrong('has more after its brace');
+    this.#at++;
+    return true;
   }
 
   /** The number of the member whose name stands here, with the position moved behind its colon; -1 if there is none to read. */
@@ -140,22 +146,11 @@ export class FieldParser {
     const targetAt = this.#binaryAt;
     const bytes = this.#bytes;
     const end = this.#at + 1 + Math.ceil((length * 4) / 3);
-    let bits = 0;
-    let held = 0;
-    let at = targetAt;
     if (bytes[this.#at] !== 0x22 || bytes[end] !== 0x22)
       return this.#wrong(`${name} is not ${length} bytes of base64url`);
-    for (let i = this.#at + 1; i < end; i++) {
-      const sextet = sextets[bytes[i] as number] as number;
-      if (sextet === 0xff) return this.#wrong(`${name} is not base64url`);
-      bits = ((bits << 6) | sextet) & 0xffff;
-      held += 6;
-      if (held >= 8) {
-        held -= 8;
-        target[at++] = bits >> held;
-      }
-    }
-    if ((bits & ((1 << held) - 1)) !== 0) return this.#wrong(`${name} has spare bits`);
+    if (!decodeBase64UrlInto(bytes, this.#at + 1, length, target, targetAt))
+      return this.#wrong(`${name} is not base64url, or has spare bits`);
+    const at = targetAt + length;
     this.#binaryAt = at;
     this.#values[name] = target.subarray(targetAt, at);
     this.#at = end + 1;
@@ -180,29 +175,10 @@ export class FieldParser {
   }
 
   #digests(): boolean {
-    const bytes = this.#bytes;
-    const digests: Record<string, string> = {};
-    if (bytes[this.#at] !== 0x7b) return this.#wrong('digests is no object');
-    let at = skipBlanks(bytes, this.#at + 1);
-    for (let first = true; bytes[at] !== 0x7d; first = false) {
-      if (!first) {
-        if (bytes[at] !== 0x2c) return this.#wrong('digests is no object');
-        at = skipBlanks(bytes, at + 1);
-      }
-      const name = readText(bytes, at);
-      at = name === undefined ? at : skipBlanks(bytes, name.end);
-      const value = name === undefined || bytes[at] !== 0x3a ? undefined : readText(bytes, skipBlanks(bytes, at + 1));
-      if (name === undefined || value === undefined || !/^[a-z0-9-]{1,32}$/.test(name.text)) {
-        return this.#wrong('digests is not names with values');
-      }
-      if (!/^(?:[0-9a-f]{2}){1,64}$/.test(value.text) || Object.hasOwn(digests, name.text)) {
-        return this.#wrong(`digests has ${name.text} twice or not in lower-case hexadecimal`);
-      }
-      digests[name.text] = value.text;
-      at = skipBlanks(bytes, value.end);
-    }
-    this.#values.digests = digests;
-    this.#at = at + 1;
+    const read = readDigests(this.#bytes, this.#at);
+    if (!read.ok) return this.#wrong(read.reason);
+    this.#values.digests = read.digests;
+    this.#at = read.end;
     return true;
   }
 
@@ -233,9 +209,12 @@ export class FieldParser {
   }
 }
 
-function laterVersion(bytes: Buffer): number | undefined {
+function laterVersion(bytes: Buffer, start: number): number | undefined {
+  const from = skipBlanks(bytes, start);
+  const end = skipValue(bytes, from);
+  if (end < 0) return undefined;
   try {
-    const text = bytes.toString('utf8');
+    const text = bytes.toString('utf8', from, end);
     const value: unknown = JSON.parse(text);
     if (!isObject(value) || !isInteger(value.v, integerMax.v as number) || duplicateName(text) !== undefined)
       return undefined;

@@ -52,10 +52,8 @@ export class EntryWriter implements EntryNames {
 
   /** `holds`: the record holds the place that its header names; otherwise the row only says that it was named. */
   write(chain: TrustedChain, document: SourceDocument, marks: number, holds: boolean): void {
-    const { scratch, headerOffset, headerEnd, tag, epoch, seq } = this.#field;
-    scratch[headerOffset - 1] = 0;
-    tag.copy(scratch, headerEnd);
-    const leaf = hash(chain.suite?.algorithm ?? 'sha256', scratch.subarray(headerOffset - 1, headerEnd + 16), 'latin1');
+    const { epoch, seq } = this.#field;
+    const leaf = hash(chain.suite?.algorithm ?? 'sha256', this.#field.leafInput(), 'latin1');
     this.#row.latin1Write(leaf, entryAt.leaf);
     this.#fill(chain, document, marks | (holds ? mark.holds : 0));
     const { plan, spill } = this.#to;

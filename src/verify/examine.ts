@@ -4,12 +4,11 @@
  * Owns the order "judged so, first match" of the format page, section 9, up to what only the neighbours can say. Each document ends
  * in a finding, in a row for the judging of its chain, or in both. Runs once a document: nothing is kept of it but the row.
  */
-import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import { headerAt } from '../chain/header.ts';
 import { suiteOf } from '../chain/suite.ts';
 import type { ChainBook, TrustedChain } from './chain-book.ts';
-import { ContentReader } from './content-reader.ts';
+import type { ContentReader } from './content-reader.ts';
 import type { ControlFacts } from './control-facts.ts';
 import { mark } from './entry.ts';
 import type { EntryNames } from './entry-writer.ts';
@@ -56,7 +55,7 @@ export interface Examined {
 export class Examiner {
   readonly #options: ExamineOptions;
   readonly #field: FieldReader = new FieldReader();
-  readonly #content: ContentReader = new ContentReader();
+  readonly #content: ContentReader = this.#field.content;
   readonly #writer: EntryWriter;
   readonly #computed: Buffer = Buffer.alloc(32);
   #lastChain: TrustedChain | undefined;
@@ -77,14 +76,13 @@ export class Examiner {
     this.#document = document;
     const { source } = document;
     const field = this.#field;
-    const outcome = isUtf8(source) ? field.read(source) : 'malformed';
+    const outcome = field.read(source);
     if (outcome === 'no field') {
       this.#options.unsigned(document.index, document.id);
       return undefined;
     }
     if (outcome !== 'read') {
-      const detail = outcome === 'malformed' && field.reason === '' ? 'not valid UTF-8' : field.reason;
-      this.#found(outcome === 'malformed' ? 'MALFORMED' : 'UNSUPPORTED', `It cannot be read: ${detail}.`);
+      this.#found(outcome === 'malformed' ? 'MALFORMED' : 'UNSUPPORTED', `It cannot be read: ${field.reason}.`);
       return undefined;
     }
     if (!this.#isSelected()) return undefined;
@@ -136,10 +134,6 @@ export class Examiner {
       return this.#keep(chain, 'forged', 0);
     }
     const readable = this.#content.read(this.#document.source, field);
-    if (!readable && field.rawStart >= 0) {
-      this.#judged('MALFORMED', 'It cannot be read: raw is not the one spelling of a text.');
-      return undefined;
-    }
     if (readable) this.#computed.latin1Write(hash(suite.algorithm, this.#content.hashed(), 'latin1'), 0);
     const matches = readable && field.hasHash ? this.#computed.equals(field.hash) : readable;
     return this.#checkTag(chain, readable, matches);
@@ -193,7 +187,7 @@ export class Examiner {
     const { view, facts, places, uncompared } = this.#options;
     const { index, source } = this.#document;
     if (view === undefined || places.isRejects(index)) return false;
-    if (this.#field.rawStart < 0) {
+    if (!this.#field.hasRaw) {
       view.signed(index, this.#content.content());
       return false;
     }
@@ -207,11 +201,11 @@ export class Examiner {
 
   /** Puts C into the header and asks the key; without key tags are taken as given. */
   #verifiesWith(chain: TrustedChain, commitment: Buffer): boolean {
-    const { scratch, headerOffset, headerEnd, epoch, tag } = this.#field;
+    const { scratch, headerOffset, header, epoch, tag } = this.#field;
     commitment.copy(scratch, headerOffset + headerAt.contentHash);
     if (chain.key === 'public') return true;
     const epochMac = chain.epochMac(epoch);
-    return epochMac?.verifiesTag(scratch.subarray(headerOffset, headerEnd), tag) === true;
+    return epochMac?.verifiesTag(header, tag) === true;
   }
 
   #keep(chain: TrustedChain, verdict: Examined['verdict'], marks: number): Examined {

@@ -1,10 +1,33 @@
 /**
- * The small steps of reading a signature field: fixed-length values, texts, and the generated id of a record.
+ * The small steps of reading a signature field in the proxy's own spelling, and the generated id of a record.
  *
- * Owns no state. Every function that reads takes an offset and returns the one after what it read, or -1.
+ * Owns no state. A step takes an offset and returns the one after what it read, or -1; from -1 every step goes to -1, so that
+ * steps follow each other without a question between them.
  */
 import { headerAt } from '../chain/header.ts';
-import { decodeBase64UrlInto } from './json-bytes.ts';
+import { textBytesMax } from '../chain/signature-members.ts';
+import { decodeBase64UrlInto } from '../lib/base64url.ts';
+
+/** The proxy's spelling, up to the value of each member: what delivery writes. */
+export const spelled = {
+  opening: Buffer.from('{"logseal":{'),
+  start: Buffer.from('{"logseal":{"v":1,"suite":'),
+  type: Buffer.from(',"type":1'),
+  flags: Buffer.from(',"flags":1'),
+  chain: Buffer.from(',"chain":"'),
+  epoch: Buffer.from(',"epoch":'),
+  index: Buffer.from(',"index":'),
+  seq: Buffer.from(',"seq":'),
+  time: Buffer.from(',"time":'),
+  dest: Buffer.from(',"dest":"'),
+  id: Buffer.from(',"id":"'),
+  hash: Buffer.from(',"hash":"'),
+  prev: Buffer.from(',"prev":"'),
+  tag: Buffer.from(',"tag":"'),
+  salt: Buffer.from(',"salt":"'),
+  raw: Buffer.from(',"raw":'),
+  digests: Buffer.from(',"digests":'),
+};
 
 const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
 
@@ -25,27 +48,39 @@ export function writeGeneratedId(scratch: Buffer, base: number, out: number): vo
   scratch[at] = alphabet[(bits << (6 - held)) & 63] ?? 0;
 }
 
-export function bytesAt(source: Buffer, at: number, length: number, out: Buffer, outAt: number): number {
-  const end = at + 1 + length;
-  if (source[at] !== 0x22 || source[end] !== 0x22) return -1;
-  return decodeBase64UrlInto(source, at + 1, length, out, outAt) ? end + 1 : -1;
+/** Over these very bytes. */
+export function after(source: Buffer, at: number, text: Buffer): number {
+  for (let n = 0; n < text.length; n++) if (source[at + n] !== text[n]) return -1;
+  return at + text.length;
 }
 
-/** The UTF-8 bytes of a JSON string; a view where it holds no escape. */
-export function textBytes(source: Buffer, at: number, end: number): Buffer | undefined {
-  const inner = source.subarray(at + 1, end - 1);
-  if (inner.indexOf(0x5c) < 0) return inner;
-  const text: unknown = JSON.parse(source.toString('utf8', at, end));
-  return typeof text === 'string' && text.isWellFormed() ? Buffer.from(text) : undefined;
+/** Over the closing quote of a base64url value of so many bytes. */
+export function afterBytes(source: Buffer, at: number, bytes: number, out: Buffer, outAt: number): number {
+  const end = at + Math.ceil((bytes * 4) / 3);
+  if (at < 0 || source[end] !== 0x22) return -1;
+  return decodeBase64UrlInto(source, at, bytes, out, outAt) ? end + 1 : -1;
 }
 
-/** Offset of the quote that ends a short name, or -1. */
-export function quoteWithin(source: Buffer, start: number, length: number): number {
-  for (let at = start; at <= start + length; at++) if (source[at] === 0x22) return at;
+/** Over the digits of an integer that a double holds exactly: 15 at most. */
+export function afterDigits(source: Buffer, at: number): number {
+  let end = at;
+  for (let c = source[end] ?? 0; c >= 0x30 && c <= 0x39; c = source[end] ?? 0) end++;
+  return end === at || end - at > 15 || (source[at] === 0x30 && end > at + 1) ? -1 : end;
+}
+
+/** What the digits say. */
+export function valueOfDigits(source: Buffer, start: number, end: number): number {
+  let value = 0;
+  for (let at = start; at < end; at++) value = value * 10 + ((source[at] ?? 0) - 0x30);
+  return value;
+}
+
+/** Over the closing quote of a text without escapes. */
+export function afterText(source: Buffer, at: number): number {
+  for (let end = at; end - at <= textBytesMax; end++) {
+    const c = source[end];
+    if (c === 0x22) return end + 1;
+    if (c === undefined || c < 0x20 || c === 0x5c) return -1;
+  }
   return -1;
-}
-
-export function hasAt(source: Buffer, at: number, text: Buffer): boolean {
-  for (let n = 0; n < text.length; n++) if (source[at + n] !== text[n]) return false;
-  return true;
 }

@@ -10,7 +10,6 @@ import { inclusionProof, verifyInclusion } from '../chain/merkle-proof.ts';
 import type { Suite } from '../chain/suite.ts';
 import { logSuite, suiteOf } from '../chain/suite.ts';
 import { LogsealError } from '../errors.ts';
-import { ContentReader } from './content-reader.ts';
 import { FieldReader } from './field-reader.ts';
 import type { VerifyOptions } from './options.ts';
 import { sealMark } from './seal-table.ts';
@@ -47,7 +46,7 @@ export interface InspectedRecord {
   salt: string | undefined;
   tagVerifies: boolean | undefined;
   /** Checksums that are shown beside it and decide nothing, in hexadecimal; absent where there are none. */
-  digests?: Record<string, string>;
+  digests?: Readonly<Record<string, string>>;
   leaf: string;
   epochProof: Proof;
   logProof: Proof & { entry?: number };
@@ -107,7 +106,7 @@ export async function inspectRecord(
 }
 
 const field = new FieldReader();
-const content = new ContentReader();
+const { content } = field;
 
 async function findTarget(source: Source, index: string, id: string): Promise<Target> {
   await source.open();
@@ -154,34 +153,25 @@ function readTarget(source: Buffer, index: string, id: string): Target {
       idGiven: field.flags === 1,
       hash: header.toString('base64url', headerAt.contentHash, headerAt.contentHash + 32),
       hashStored: field.hasHash,
-      contentFrom: !readable ? 'erased' : field.rawStart >= 0 ? 'raw' : '_source',
+      contentFrom: !readable ? 'erased' : field.hasRaw ? 'raw' : '_source',
       contentBytes: content.content().length,
       contentVerifies: computed === undefined || !field.hasHash ? undefined : computed.equals(field.hash),
       prev: header.toString('base64url', headerAt.prev, headerAt.prev + 16),
       tag: field.tag.toString('base64url'),
       salt: field.hasSalt ? field.salt.toString('base64url') : undefined,
-      ...digestsIn(source),
+      ...(field.digests === undefined ? {} : { digests: field.digests }),
       leaf: leaf.toString('base64url'),
     },
   };
 }
 
-function digestsIn(source: Buffer): { digests?: Record<string, string> } {
-  const { logseal } = JSON.parse(source.toString()) as { logseal?: { digests?: Record<string, unknown> } };
-  const shown = Object.entries(logseal?.digests ?? {}).filter(([, value]) => typeof value === 'string');
-  return shown.length === 0 ? {} : { digests: Object.fromEntries(shown) as Record<string, string> };
-}
-
 /** The header with the stored hash if there is one, else with the computed. */
 function headerAndLeaf(computed: Buffer | undefined): { header: Buffer; leaf: Buffer } {
-  const { scratch, headerOffset: start, headerEnd: end } = field;
   const commitment = field.hasHash ? field.hash : (computed ?? Buffer.alloc(32));
-  commitment.copy(scratch, start + headerAt.contentHash);
-  scratch[start - 1] = 0;
-  field.tag.copy(scratch, end);
+  commitment.copy(field.scratch, field.headerOffset + headerAt.contentHash);
   const algorithm = (suiteOf(field.suite) ?? logSuite).algorithm;
-  const leaf = hash(algorithm, scratch.subarray(start - 1, end + 16), 'buffer');
-  return { header: Buffer.from(scratch.subarray(start, end)), leaf };
+  const leaf = hash(algorithm, field.leafInput(), 'buffer');
+  return { header: Buffer.from(field.header), leaf };
 }
 
 /** Keeps the leaf of a record of the same epoch. */

@@ -13,7 +13,6 @@ import { decodeVkey } from '../chain/note.ts';
 import { suiteOf } from '../chain/suite.ts';
 import type { TrustFile } from '../chain/trust-file.ts';
 import type { ChainBook, TrustedChain } from './chain-book.ts';
-import { ContentReader } from './content-reader.ts';
 import { FieldReader } from './field-reader.ts';
 import type { StoredText } from './system-documents.ts';
 
@@ -53,7 +52,7 @@ const kindMarks = ['"chain":{', '"rotate":{', '"boot":{'].map((text) => Buffer.f
 /** Control records of the kinds chain, rotate and boot, or all, whose content fits their hash, by seq. */
 export function trustRecords(documents: Iterable<StoredText>, all: boolean = false): TrustRecord[] {
   const field = new FieldReader();
-  const content = new ContentReader();
+  const { content } = field;
   const records: TrustRecord[] = [];
   for (const { text } of documents) {
     if (field.read(text) !== 'read' || field.type !== 1 || !content.read(text, field)) continue;
@@ -63,10 +62,8 @@ export function trustRecords(documents: Iterable<StoredText>, all: boolean = fal
     if (suite === undefined || !decoded.ok || !(all || growthKinds.has(decoded.record.kind))) continue;
     const commitment = hash(suite.algorithm, content.hashed(), 'buffer');
     if (field.hasHash && !commitment.equals(field.hash)) continue;
-    const { scratch, headerOffset: start, headerEnd: end, epoch, index, seq, time } = field;
+    const { scratch, headerOffset: start, epoch, index, seq, time } = field;
     commitment.copy(scratch, start + headerAt.contentHash);
-    scratch[start - 1] = 0;
-    field.tag.copy(scratch, end);
     records.push({
       record: decoded.record,
       chain: scratch.toString('base64url', start + headerAt.chain, start + headerAt.chain + 16),
@@ -74,9 +71,9 @@ export function trustRecords(documents: Iterable<StoredText>, all: boolean = fal
       index,
       seq,
       time,
-      header: Buffer.from(scratch.subarray(start, end)),
+      header: Buffer.from(field.header),
       tag: Buffer.from(field.tag),
-      leaf: hash(suite.algorithm, scratch.subarray(start - 1, end + 16), 'buffer'),
+      leaf: hash(suite.algorithm, field.leafInput(), 'buffer'),
     });
   }
   return records.sort((a, b) => a.seq - b.seq);

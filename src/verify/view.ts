@@ -6,7 +6,7 @@
  * already. Values never appear in what it says.
  */
 
-import { bracketEnd } from './json-bytes.ts';
+import { bracketEnd } from '../lib/json-bytes.ts';
 import { MappingDrift } from './mapping-drift.ts';
 import type { IndexDescription, SeenRecord, ViewJudge, ViewOutcome } from './source.ts';
 import type { MappedFields } from './view-fields.ts';

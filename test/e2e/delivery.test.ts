@@ -1,7 +1,6 @@
 /** Delivery into the real Elasticsearch, and into OpenSearch for what the published jars of the former lack. */
 import type { Test as Tap } from 'tap';
 import t from 'tap';
-import { cutSignatureField } from '../../src/chain/signature-cut.ts';
 import { SearchEngine } from '../../src/delivery/search-engine.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIndices } from '../../src/upstream/system-indices.ts';
@@ -14,6 +13,7 @@ import type { EngineClient } from '../helpers/engine-client.ts';
 import { engineClient } from '../helpers/engine-client.ts';
 import type { TestRecord } from '../helpers/log-writer.ts';
 import { openSearchMissing, startOpenSearch } from '../helpers/opensearch.ts';
+import { cutSignatureField } from '../helpers/signature-cut.ts';
 
 interface Bench {
   rig: DeliveryRig<SearchEngine>;

@@ -3,8 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { contentHash } from '../../src/chain/content.ts';
 import { encodeHeader } from '../../src/chain/header.ts';
 import { generatedId } from '../../src/chain/record-id.ts';
-import { spliceSignatureField } from '../../src/chain/signature-cut.ts';
-import { encodeSignatureField } from '../../src/chain/signature-field.ts';
+import { encodeSignatureField, spliceSignatureField } from '../../src/chain/signature-field.ts';
 import { logSuite, mac } from '../../src/chain/suite.ts';
 
 export interface ForgedPlace {

@@ -55,17 +55,21 @@ export interface RunResult {
 }
 
 /** `secrets`: S_chain by chain id, base64url; undefined: without keys. */
-export async function runVerify(
-  documents: readonly TextDocument[],
-  options: Partial<VerifyOptions> & {
-    secrets?: Record<string, string> | undefined;
-    live?: boolean;
-    statePath?: string;
-  },
-): Promise<RunResult> {
-  const { secrets, live, statePath, ...rest } = options;
+export interface RunOptions extends Partial<VerifyOptions> {
+  secrets?: Record<string, string> | undefined;
+  live?: boolean;
+  statePath?: string;
+}
+
+export async function runVerify(documents: readonly TextDocument[], options: RunOptions): Promise<RunResult> {
   const findings: Finding[] = [];
-  const summary = await verify({
+  const summary = await verify(plainOptions(documents, { onFinding: (finding) => findings.push(finding), ...options }));
+  return { findings, summary };
+}
+
+export function plainOptions(documents: readonly TextDocument[], options: RunOptions): VerifyOptions {
+  const { secrets, live, statePath, ...rest } = options;
+  return {
     source: new MemorySource(documents, live ?? false),
     now: Date.UTC(2026, 0, 1),
     graceMs: 60_000,
@@ -84,11 +88,10 @@ export async function runVerify(
     view: undefined,
     developmentKey: false,
     temporaryDirectory: tmpdir(),
-    onFinding: (finding) => findings.push(finding),
+    onFinding: () => {},
     onProgress: () => {},
     ...rest,
-  });
-  return { findings, summary };
+  };
 }
 
 /** A public key from its SPKI in base64. */

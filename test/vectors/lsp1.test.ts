@@ -20,8 +20,7 @@ import { decodeVkey, encodeVkey, signCheckpoint, verifyCheckpoint } from '../../
 import { decodeRangeKey, encodeRangeKey, makeRangeKey } from '../../src/chain/range-key.ts';
 import { generatedId } from '../../src/chain/record-id.ts';
 import { decodeSeal, encodeSeal, verifySealMac } from '../../src/chain/seal.ts';
-import { cutSignatureField, spliceSignatureField } from '../../src/chain/signature-cut.ts';
-import { encodeSignatureField, parseSignatureField } from '../../src/chain/signature-field.ts';
+import { encodeSignatureField, parseSignatureField, spliceSignatureField } from '../../src/chain/signature-field.ts';
 import type { SignatureField } from '../../src/chain/signature-members.ts';
 import type { Suite } from '../../src/chain/suite.ts';
 import { digest, logSuite, mac, suiteByName, suiteOf } from '../../src/chain/suite.ts';
@@ -30,6 +29,7 @@ import { decodeTrustFile, encodeTrustFile } from '../../src/chain/trust-file.ts'
 import { decodeBase64, decodeBase64Url } from '../../src/lib/base64url.ts';
 import { ObjectScanner } from '../../src/lib/json-scan.ts';
 import { ed25519Key, hex, vectors } from '../helpers/lsp1-vectors.ts';
+import { cutSignatureField } from '../helpers/signature-cut.ts';
 
 const { log } = vectors;
 

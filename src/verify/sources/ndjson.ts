@@ -8,7 +8,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { LogsealError } from '../../errors.ts';
-import { bracketEnd, findMember, skipBlanks, skipString, skipValue } from '../json-bytes.ts';
+import { bracketEnd, findMember, skipBlanks, skipString, skipValue } from '../../lib/json-bytes.ts';
 import type { IndexDescription, Source, SourceDocument } from '../source.ts';
 import { describeExported } from './index-descriptions.ts';
 import { LastName } from './last-name.ts';

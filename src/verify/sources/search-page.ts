@@ -5,7 +5,7 @@
  * is not whole (failed shards, timed out) is an error: what is missing in it would look deleted.
  */
 import { LogsealError } from '../../errors.ts';
-import { skipBlanks, skipString, skipValue } from '../json-bytes.ts';
+import { skipBlanks, skipString, skipValue } from '../../lib/json-bytes.ts';
 import type { SourceDocument } from '../source.ts';
 import { LastName } from './last-name.ts';
 

@@ -9,10 +9,10 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from '../../../src/chain/merkle-proof.ts';
-import { cutSignatureField, spliceSignatureField } from '../../../src/chain/signature-cut.ts';
-import { encodeSignatureField, parseSignatureField } from '../../../src/chain/signature-field.ts';
+import { encodeSignatureField, parseSignatureField, spliceSignatureField } from '../../../src/chain/signature-field.ts';
 import { logSuite, suites } from '../../../src/chain/suite.ts';
 import { Tagger } from '../../../src/chain/tag.ts';
+import { cutSignatureField } from '../../helpers/signature-cut.ts';
 
 const macKey = Buffer.alloc(32, 9);
 const chain = Buffer.alloc(16, 1);

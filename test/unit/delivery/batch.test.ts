@@ -1,6 +1,5 @@
 import t from 'tap';
-import { cutSignatureField, spliceSignatureField } from '../../../src/chain/signature-cut.ts';
-import { encodeSignatureField, parseSignatureField } from '../../../src/chain/signature-field.ts';
+import { encodeSignatureField, parseSignatureField, spliceSignatureField } from '../../../src/chain/signature-field.ts';
 import type { BatchOptions } from '../../../src/delivery/batch.ts';
 import { BatchEncoder, BodyBuffer, encodeReject, encodeRewrite } from '../../../src/delivery/batch.ts';
 import { Destinations } from '../../../src/delivery/destinations.ts';
@@ -12,6 +11,7 @@ import { recordFlags } from '../../../src/journal/records-entry.ts';
 import type { TestRecord } from '../../helpers/log-writer.ts';
 import { recordsPayload } from '../../helpers/log-writer.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
+import { cutSignatureField } from '../../helpers/signature-cut.ts';
 
 const chain = Buffer.from('67c4d5b23059e35966050fde843d4daf', 'hex');
 const plain: BatchOptions = { hash: true, rawAlways: false };

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import t from 'tap';
 import { suiteOf } from '../../../src/chain/suite.ts';
+import { bracketEnd, findMember, skipValue } from '../../../src/lib/json-bytes.ts';
 import { ChainBook } from '../../../src/verify/chain-book.ts';
 import { EntryTable, entryBytes } from '../../../src/verify/entry.ts';
 import { epochRoot } from '../../../src/verify/epoch-root.ts';
@@ -8,7 +9,6 @@ import { FieldReader } from '../../../src/verify/field-reader.ts';
 import type { Finding } from '../../../src/verify/finding.ts';
 import { exitCodeOf, groupOf, isPlainVerdict, verdictGroups, worstVerdict } from '../../../src/verify/finding.ts';
 import { Interner } from '../../../src/verify/interner.ts';
-import { bracketEnd, findMember, skipValue } from '../../../src/verify/json-bytes.ts';
 import type { Summary } from '../../../src/verify/options.ts';
 import { PartitionPlan } from '../../../src/verify/partition-plan.ts';
 import { Places } from '../../../src/verify/places.ts';
@@ -154,7 +154,6 @@ t.test('a signature field is read in any order and with blanks, and in no second
     ['"suite":1', '"suite":1,"type":256'],
     ['"suite":1', '"suite":1,"type":2'],
     ['"id":"given",', ''],
-    ['"id":"given"', '"id":""'],
     ['"id":"given"', '"id":5'],
     ['"id":"given"', '"id":"\\ud800"'],
     ['"id":"given"', '"id":"gi'],

@@ -1,46 +1,13 @@
 /**
- * Steps over JSON in bytes: blanks, strings, integers, values, and the names that a signature field may have.
+ * Steps over JSON in bytes: blanks, strings, values, members of an object.
  *
  * Owns only the stepping. Every function takes an offset and returns the one after what it stepped over, or -1.
  * Must never read past the end or nest deeper than it is told.
  */
 
-export const fieldNames = [
-  'v',
-  'suite',
-  'chain',
-  'epoch',
-  'index',
-  'seq',
-  'time',
-  'dest',
-  'hash',
-  'prev',
-  'tag',
-  'salt',
-  'raw',
-  'type',
-  'flags',
-  'id',
-  'digests',
-] as const;
-
-const nameBytes = fieldNames.map((name) => Buffer.from(name));
 const depthMax = 512;
 
-/** Which of `fieldNames` stands between two offsets, or -1. */
-export function compareName(bytes: Buffer, start: number, end: number): number {
-  const length = end - start;
-  for (let code = 0; code < nameBytes.length; code++) {
-    const name = nameBytes[code];
-    if (name === undefined || name.length !== length || name[0] !== bytes[start]) continue;
-    let at = 1;
-    while (at < length && name[at] === bytes[start + at]) at += 1;
-    if (at === length) return code;
-  }
-  return -1;
-}
-
+/** The first offset from `from` on where no JSON blank stands. */
 export function skipBlanks(bytes: Buffer, from: number): number {
   let at = from;
   for (;;) {
@@ -69,23 +36,6 @@ export function skipString(bytes: Buffer, from: number): number {
       at += 2;
     } else return -1;
   }
-}
-
-/** An integer without sign, fraction, exponent or leading zero; what follows must end it. */
-export function integerEnd(bytes: Buffer, from: number): number {
-  let at = from;
-  while (isDigit(bytes[at])) at += 1;
-  const next = bytes[at];
-  if (at === from || (bytes[from] === 0x30 && at > from + 1)) return -1;
-  return next === 0x2e || next === 0x65 || next === 0x45 ? -1 : at;
-}
-
-/** The value of the digits; not safe past 16 digits, then it is larger than any bound. */
-export function valueOfDigits(bytes: Buffer, start: number, end: number): number {
-  if (end - start > 16) return Number.POSITIVE_INFINITY;
-  let value = 0;
-  for (let at = start; at < end; at++) value = value * 10 + ((bytes[at] ?? 0) - 0x30);
-  return value;
 }
 
 /** Any JSON value, nested up to `depth`. Numbers and words are stepped over loosely: they end at a structural byte. */
@@ -163,29 +113,6 @@ export function findMember(bytes: Buffer, name: string): number {
     if (bytes[at] !== 0x2c) return -2;
     at = skipBlanks(bytes, at + 1);
   }
-}
-
-/** Strict base64url of a fixed length, spare bits zero. False leaves `out` undefined in part. */
-export function decodeBase64UrlInto(bytes: Buffer, start: number, length: number, out: Buffer, outAt: number): boolean {
-  let bits = 0;
-  let held = 0;
-  let to = outAt;
-  for (let at = start; at < start + length; at++) {
-    const value = sextets[bytes[at] ?? 0] ?? 0xff;
-    if (value === 0xff) return false;
-    bits = ((bits << 6) | value) & 0xffff;
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      out[to++] = (bits >>> held) & 0xff;
-    }
-  }
-  return (bits & ((1 << held) - 1)) === 0;
-}
-
-const sextets = new Uint8Array(256).fill(0xff);
-for (const [value, c] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].entries()) {
-  sextets[c.charCodeAt(0)] = value;
 }
 
 function isName(bytes: Buffer, start: number, end: number, name: string): boolean {

@@ -7,25 +7,6 @@ import { isUtf8 } from 'node:buffer';
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** The first offset from `at` on where no JSON blank stands. */
-export function skipBlanks(bytes: Buffer, at: number): number {
-  let i = at;
-  for (let c = bytes[i]; c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09; c = bytes[i]) i++;
-  return i;
-}
-
-/** One past the closing quote of the string whose opening quote stands at `at`, escapes unchecked; -1 if it does not end. */
-export function skipString(bytes: Buffer, at: number): number {
-  const { length } = bytes;
-  let i = at + 1;
-  while (i < length) {
-    const c = bytes[i] as number;
-    if (c === quote) return i + 1;
-    i += c === backslash ? 2 : 1;
-  }
-  return -1;
-}
-
 /** The string at `at`, and the offset behind its closing quote; undefined if no valid string stands there. */
 export function readText(bytes: Buffer, at: number): { text: string; end: number } | undefined {
   if (bytes[at] !== quote) return undefined;
@@ -40,35 +21,64 @@ export function readText(bytes: Buffer, at: number): { text: string; end: number
 
 /** The same, the string's value as UTF-8. */
 export function readContent(bytes: Buffer, at: number): { content: Buffer; end: number } | undefined {
-  if (bytes[at] !== quote) return undefined;
-  const stop = skipString(bytes, at);
+  const stop = bytes[at] === quote ? closingQuote(bytes, at + 1) : -1;
   if (stop < 0) return undefined;
-  const end = stop - 1;
-  const content = Buffer.allocUnsafeSlow(end - at - 1);
-  let to = 0;
-  for (let i = at + 1; i < end; ) {
+  const target = { bytes: Buffer.allocUnsafeSlow(stop - at), end: 0 };
+  const end = decodeText(bytes, at, target);
+  if (end < 0) return undefined;
+  const content = target.bytes.subarray(0, target.end);
+  return isUtf8(content) ? { content, end } : undefined;
+}
+
+/** Where text is written to: `end` is where it goes on. */
+export interface TextTarget {
+  readonly bytes: Buffer;
+  end: number;
+}
+
+/**
+ * Appends the value of the string at `at` to the target, which has room for what is left of `bytes`. Returns the offset behind its
+ * closing quote, or -1. The value is UTF-8 if `bytes` are.
+ */
+export function decodeText(bytes: Buffer, at: number, target: TextTarget): number {
+  if (bytes[at] !== quote) return -1;
+  const out = target.bytes;
+  const { length } = bytes;
+  let to = target.end;
+  let i = at + 1;
+  while (i < length) {
     const c = bytes[i] as number;
-    if (c < 0x20) return undefined;
+    if (c === quote) {
+      target.end = to;
+      return i + 1;
+    }
+    if (c < 0x20) return -1;
     if (c !== backslash) {
-      content[to++] = c;
+      out[to++] = c;
       i++;
       continue;
     }
-    const follower = bytes[i + 1] as number;
-    if (follower === 0x75) {
-      const point = escapedPoint(bytes, i, end);
-      if (point < 0) return undefined;
-      to = writePoint(content, to, point);
-      i += point > 0xffff ? 12 : 6;
-    } else {
-      const value = shortEscapes[follower] as number;
-      if (value === 0) return undefined;
-      content[to++] = value;
+    const value = shortEscapes[bytes[i + 1] ?? 0] as number;
+    if (value !== 0) {
+      out[to++] = value;
       i += 2;
+      continue;
     }
+    const point = bytes[i + 1] === 0x75 ? escapedPoint(bytes, i, length) : -1;
+    if (point < 0) return -1;
+    to = writePoint(out, to, point);
+    i += point > 0xffff ? 12 : 6;
   }
-  const used = content.subarray(0, to);
-  return isUtf8(used) ? { content: used, end: stop } : undefined;
+  return -1;
+}
+
+/** The offset of the quote that ends a string, from inside it; -1 if it does not end. */
+function closingQuote(bytes: Buffer, from: number): number {
+  for (let i = from; i < bytes.length; i++) {
+    if (bytes[i] === quote) return i;
+    if (bytes[i] === backslash) i++;
+  }
+  return -1;
 }
 
 /** The character that a backslash and this byte stand for, 0 if none. */
