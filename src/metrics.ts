@@ -21,10 +21,7 @@ export interface Metrics {
   readonly logBytesUsed: Gauge;
   readonly logBytesFree: Gauge;
   readonly recordsDelivered: Counter;
-  readonly recordsRejected: Counter<'reason'>;
-  readonly recordsLookedUp: Counter;
-  readonly deliverySeconds: Histogram;
-  readonly deliveryRetries: Counter<'reason'>;
+  readonly recordsRejected: Counter;
   /** Seconds between now and the oldest record that is not yet answered for; 0 when all are. */
   readonly deliveryLagSeconds: Gauge;
   readonly destinationsHeld: Gauge;
@@ -58,10 +55,7 @@ export function createMetrics(options: { processMetrics: boolean } = { processMe
     logBytesUsed: gauge('log_bytes_used', 'Bytes of the write-ahead log in use'),
     logBytesFree: gauge('log_bytes_free', 'Bytes left of wal.bytesMax'),
     recordsDelivered: counter('records_delivered', 'Records the search engine has answered for'),
-    recordsRejected: counter('records_rejected', 'Records that ended in the rejects index', ['reason']),
-    recordsLookedUp: counter('records_looked_up', 'Records of unknown outcome looked up before sending again'),
-    deliverySeconds: histogram('delivery', 'One bulk request to the search engine'),
-    deliveryRetries: counter('delivery_retries', 'Batches sent again', ['reason']),
+    recordsRejected: counter('records_rejected', 'Records that ended in the rejects index'),
     deliveryLagSeconds: gauge('delivery_lag_seconds', 'Age of the oldest record not yet answered for'),
     destinationsHeld: gauge('destinations_held', 'Destinations that take no records at the moment'),
     upstreamUp: gauge('upstream_up', '1 if the last request to the search engine was answered'),

@@ -184,6 +184,7 @@ async function openStages(
     vkey,
     unsigned: notCovered,
     clock: systemClock,
+    metrics: options.metrics,
     watching: {
       watch: (chain, from, count) => delivery?.watch(chain, from, count),
       unwatch: (chain, from, count) => delivery?.unwatch(chain, from, count),
@@ -208,6 +209,7 @@ function startDelivery(parts: {
 }): RemoteDelivery {
   const { options, walDir, wal, store, signing, unsealed } = parts;
   const { config, log, metrics, fatal } = options;
+  const counted = { delivered: 0, rejected: 0 };
   return new RemoteDelivery({
     start: {
       walDir,
@@ -234,10 +236,17 @@ function startDelivery(parts: {
     stats: (stats) => {
       metrics.logBytesUsed.set(wal.usedBytes);
       metrics.logBytesFree.set(wal.freeBytes);
+      metrics.chainsOpen.set(signing.chains.all.length);
+      metrics.recordsDelivered.inc(stats.delivered - counted.delivered);
+      metrics.recordsRejected.inc(stats.rejected - counted.rejected);
+      counted.delivered = stats.delivered;
+      counted.rejected = stats.rejected;
       metrics.destinationsHeld.set(stats.held.length);
       metrics.upstreamUp.set(stats.unreachable === undefined ? 1 : 0);
       const oldest = stats.oldestMs ?? systemClock.now();
       metrics.deliveryLagSeconds.set(Math.max(0, (systemClock.now() - oldest) / 1000));
+      // A disk that was full can have room again without any delivery.
+      signing.admission.recheck();
     },
     fatal,
   });

@@ -13,6 +13,8 @@ export interface AdmissionOptions {
   /** Milliseconds that a request is held. */
   holdMaxMs: number;
   clock: Clock;
+  /** Called for each request that has to wait. */
+  onHold: () => void;
 }
 
 interface Held {
@@ -46,6 +48,7 @@ export class Admission {
     this.#held.add(held);
     this.recheck();
     if (!this.#held.has(held)) return;
+    this.#options.onHold();
     const timer = this.#options.clock.after(this.#options.holdMaxMs, () => {
       refuse(new LogsealError('LOG_FULL', 'the write-ahead log has no room; try again later', { bytes }));
     });

@@ -10,6 +10,7 @@ import { encodeSealEntry } from '../journal/seal-entry.ts';
 import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import type { SealLog } from '../log/seal-log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { LogHeads } from './heads.ts';
 import type { LiveChain } from './live-chain.ts';
@@ -31,6 +32,7 @@ export interface EpochsOptions {
   checkpointKey: KeyObject;
   clock: Clock;
   limits: EpochLimits;
+  metrics: Pick<Metrics, 'epochsSealed'>;
   /** Called with what makes it unsafe to go on: the process stops and recovers. */
   fatal: (error: unknown) => void;
 }
@@ -107,6 +109,7 @@ export class Epochs {
     // The seal too, or a trim could pass it before the seal log has it.
     chain.noteFrame(chain.epoch, await durable);
     await this.#keep(text);
+    this.#options.metrics.epochsSealed.inc({ reason });
     if (reason === 'rotate') {
       chain.wipe();
       await removeKeyFile(keysDir, chain.id);

@@ -8,6 +8,7 @@ import type { Certificate } from '../keys/auditor.ts';
 import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { SealLog } from '../log/seal-log.ts';
+import type { Metrics } from '../metrics.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
@@ -48,6 +49,7 @@ export interface SigningOptions {
   vkey: string;
   unsigned: ReadonlySet<string>;
   clock: Clock;
+  metrics: Metrics;
   watching: WatcherHost;
   fatal: (error: unknown) => void;
 }
@@ -84,6 +86,7 @@ export class Signing {
       checkpointKey: instance.checkpointKey,
       clock,
       limits: options.limits,
+      metrics: options.metrics,
       fatal: options.fatal,
     });
     this.chains = new ChainSet({
@@ -102,6 +105,7 @@ export class Signing {
       pendingBytesMax: options.pendingBytesMax,
       holdMaxMs: options.holdMaxMs,
       clock,
+      onHold: () => options.metrics.holds.inc(),
     });
     this.watchers = new Watchers(options.watching);
     this.sequencer = new Sequencer({
@@ -111,6 +115,7 @@ export class Signing {
       admission: this.admission,
       watchers: this.watchers,
       clock,
+      metrics: options.metrics,
       unsigned: options.unsigned,
       fatal: options.fatal,
       chainPrefixes: new Set([...heads.byChain.keys()].map((id) => Buffer.from(id, 'base64url').latin1Slice(0, 8))),

@@ -8,11 +8,13 @@ import type { Appended, Intake } from '../bulk/intake.ts';
 import type { ControlKind } from '../chain/control-form.ts';
 import { encodeControl } from '../chain/control-record.ts';
 import { LogsealError } from '../errors.ts';
+import { readRecordsHeader } from '../journal/records-entry.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import { encodeRejectDetail } from '../journal/reject-detail.ts';
 import { decodeBase64Url } from '../lib/base64url.ts';
 import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Metrics } from '../metrics.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { Admission } from './admission.ts';
 import type { ChainSet } from './chain-set.ts';
@@ -28,6 +30,7 @@ export interface SequencerOptions {
   admission: Admission;
   watchers: Watchers;
   clock: Clock;
+  metrics: Pick<Metrics, 'recordsSigned' | 'logAppendSeconds'>;
   /** Destinations that cannot be signed, known from the search engine (time series). */
   unsigned: ReadonlySet<string>;
   /** First 8 bytes of every chain this instance ever had, as latin1. */
@@ -158,9 +161,13 @@ export class Sequencer implements Intake {
    */
   async #write(chain: LiveChain, payload: Buffer): Promise<void> {
     const { epoch } = chain;
+    const { wal, clock, metrics } = this.#options;
+    const fromMs = clock.monotonic();
     this.#unwrittenBytes += payload.length;
     try {
-      chain.noteFrame(epoch, await this.#options.wal.append(payload, 'reserve'));
+      chain.noteFrame(epoch, await wal.append(payload, 'reserve'));
+      metrics.recordsSigned.inc(readRecordsHeader(payload).count);
+      metrics.logAppendSeconds.observe((clock.monotonic() - fromMs) / 1000);
     } catch (cause) {
       this.#options.fatal(cause);
       throw new LogsealError('WAL_FAILED', 'signed records could not be written', { cause });

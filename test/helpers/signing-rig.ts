@@ -11,6 +11,7 @@ import { RecordView, readRecordsHeader, recordsHeaderBytes } from '../../src/jou
 import { decodeSealEntry } from '../../src/journal/seal-entry.ts';
 import type { Certificate } from '../../src/keys/auditor.ts';
 import { createAuditor, readCertificates } from '../../src/keys/auditor.ts';
+import { createMetrics } from '../../src/metrics.ts';
 import { Instance } from '../../src/sequencer/instance.ts';
 import type { SigningOptions } from '../../src/sequencer/open.ts';
 import { Signing } from '../../src/sequencer/open.ts';
@@ -87,6 +88,7 @@ export async function openSigning(dir: string, change: Partial<SigningOptions> =
     vkey: encodeVkey(instance.origin, instance.checkpointPublicKey),
     unsigned: new Set(),
     clock,
+    metrics: createMetrics({ processMetrics: false }),
     watching: { watch: () => undefined, unwatch: () => undefined },
     fatal,
     ...change,

@@ -5,12 +5,15 @@ import { ManualClock } from '../../helpers/manual-clock.ts';
 
 function setUp(change: Partial<AdmissionOptions> = {}) {
   const clock = new ManualClock();
-  const state = { free: 1000 };
+  const state = { free: 1000, holds: 0 };
   const admission = new Admission({
     room: (bytes) => bytes <= state.free,
     pendingBytesMax: 300,
     holdMaxMs: 45_000,
     clock,
+    onHold: () => {
+      state.holds += 1;
+    },
     ...change,
   });
   return { clock, state, admission };
@@ -19,8 +22,9 @@ function setUp(change: Partial<AdmissionOptions> = {}) {
 const open = new AbortController().signal;
 
 t.test('a request enters at once while there is room', async (t) => {
-  const { admission } = setUp();
+  const { admission, state } = setUp();
   await t.resolves(admission.admit(100, open));
+  t.equal(state.holds, 0);
 });
 
 t.test('a held request enters when the log gets room', async (t) => {
@@ -33,6 +37,7 @@ t.test('a held request enters when the log gets room', async (t) => {
   admission.recheck();
   await Promise.resolve();
   t.notOk(entered, 'not before');
+  t.equal(state.holds, 1);
   state.free = 1000;
   admission.recheck();
   await held;
