@@ -57,7 +57,9 @@ interface Policy {
 export class ControlFacts {
   readonly acknowledgements: Acknowledgement[] = [];
   readonly retirements: Retirement[] = [];
-  readonly placeTimes: { dest: string; index: string; time: number }[] = [];
+  readonly placeTimes: { origin: string; dest: string; index: string; time: number }[] = [];
+  /** When a reject or retry record first named a record of a chain, ms since 1970. */
+  readonly firstNamed: Map<string, number> = new Map();
   /** Operators' acts whose signature could not be checked, for want of any operator key. */
   uncheckedActs = 0;
   readonly #rules: FactRules;
@@ -75,12 +77,16 @@ export class ControlFacts {
       this.#acts.push(fact);
       return;
     }
+    if (record.kind === 'reject' || record.kind === 'retry') {
+      const before = this.firstNamed.get(record.body.chain) ?? fact.time;
+      this.firstNamed.set(record.body.chain, Math.min(before, fact.time));
+    }
     if (record.kind === 'reject') this.#addSeqs('reject', record.body);
     else if (record.kind === 'retry') this.#addSeqs('retry', record.body);
     else if (record.kind === 'place') {
       const { dest, index, documents } = record.body;
       this.#rules.places.give(dest, index, documents);
-      this.placeTimes.push({ dest, index, time: fact.time });
+      this.placeTimes.push({ origin: fact.origin, dest, index, time: fact.time });
     }
   }
 

@@ -5,13 +5,13 @@
  */
 import { suites } from '../chain/suite.ts';
 import type { TrustedChain } from './chain-book.ts';
+import { isEmpty, isExpected } from './gone-chains.ts';
 import { judgeChain } from './judge-chain.ts';
 import type { JudgeContext } from './judge-context.ts';
 import type { GonePlace } from './missing-runs.ts';
 import { sealMark } from './seal-table.ts';
 import type { Run } from './verification.ts';
 
-const epochMs = 10_000;
 const silenceMs = 60_000;
 
 export function judgeAll(run: Run): void {
@@ -73,7 +73,7 @@ function makeContext(run: Run, newest: readonly number[]): JudgeContext {
 
 /** A chain without any record or seal: reported if it should have some. */
 function isGone(run: Run, context: JudgeContext, chain: TrustedChain, newest: number): boolean {
-  if (chain.documents > 0 || run.plan.seals(chain.number).length > 0) return false;
+  if (!isEmpty(run, chain)) return false;
   if (context.gapsJudged && isExpected(run, chain, newest)) {
     run.tally.find({
       verdict: 'MISSING',
@@ -92,16 +92,6 @@ function judgeOne({ options, system }: Run, context: JudgeContext, chain: Truste
   const suite = chain.suite ?? suites[0];
   if (suite === undefined || system.instances[instance] === undefined) return;
   judgeChain(context, { number, id, idBytes, instance, suite, withKey: chain.key === 'ready' });
-}
-
-/** A chain that was made a moment ago, or that no start of the proxy has seen used, may have nothing yet. */
-function isExpected({ options, system }: Run, chain: TrustedChain, newest: number): boolean {
-  const head = system.heads.get(chain.id);
-  if (head !== undefined && (head.seq > 0 || head.epoch > 0)) return true;
-  if (head !== undefined && chain.createdAt !== undefined) return false;
-  const made = chain.createdAt;
-  if (made === undefined) return system.instances[chain.instance]?.expected.has(chain.id) === true;
-  return made + epochMs + options.graceMs < newest;
 }
 
 function withoutKey({ tally }: Run, chain: TrustedChain): void {

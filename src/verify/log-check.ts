@@ -42,6 +42,8 @@ export interface LogAnswer {
   newest: ValidCheckpoint | undefined;
   /** Two statements about this log differ: without the key a seal that no checkpoint proves says nothing. */
   forked: boolean;
+  /** Entries that are not there and that no damaged seal stands for: by the newest checkpoint, or without one by the hints. */
+  lost: number;
   /** Whether the newest checkpoint is over the seals that are there, and over what the verifier knew. */
   consistent: boolean;
 }
@@ -84,8 +86,14 @@ export function checkLog(question: LogQuestion): LogAnswer {
     provenSize: proven,
     newest,
     forked,
+    lost: Math.max(0, (newest === undefined ? hintedHoles(order, table) : cut) - question.standIns),
     consistent: !forked && !rolledBack && cut === 0 && newest !== undefined,
   };
+}
+
+function hintedHoles(order: readonly number[], table: SealTable): number {
+  const hints = order.map((row) => table.number(row, 'entry')).filter((entry) => entry >= 0);
+  return hints.reduce((most, entry) => Math.max(most, entry + 1), 0) - hints.length;
 }
 
 /** By hint; where two seals claim one entry, the one that makes the newest checkpoint's root. */
