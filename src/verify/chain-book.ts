@@ -24,6 +24,8 @@ export class TrustedChain {
   /** What the key, or without one the creation record, says. */
   suite: Suite | undefined;
   key: KeyStanding = 'none';
+  /** Why it is judged without its key in a run with keys; its records are then never OK. */
+  lacks: 'none' | 'bad' | undefined;
   /** When its creation record was signed; undefined if it is known otherwise. */
   createdAt: number | undefined;
   /** Documents that name it, of whatever verdict. */
@@ -52,6 +54,13 @@ export class TrustedChain {
       reader.wipe();
     }
     this.key = 'bad';
+  }
+
+  /** Trust has been grown, and nothing opened it: from now on it is judged as by somebody without keys. */
+  goWithout(): void {
+    if (this.key !== 'none' && this.key !== 'bad') return;
+    this.lacks = this.key;
+    this.key = 'public';
   }
 
   /** M under K_e; undefined without key. Good until many other epochs have been asked for. */

@@ -22,8 +22,8 @@ export function judgeAll(run: Run): void {
   for (const [done, chain] of chains.entries()) {
     options.onProgress({ phase: 'chains', done, total: chains.length });
     if (isGone(run, context, chain, newest[chain.instance] ?? 0)) continue;
-    if (chain.key === 'ready' || chain.key === 'public') judgeOne(run, context, chain);
-    else withoutKey(run, chain);
+    if (chain.lacks !== undefined) withoutKey(run, chain, chain.lacks);
+    judgeOne(run, context, chain);
   }
   options.onProgress({ phase: 'chains', done: chains.length, total: chains.length });
   judgeRetirements(run);
@@ -91,19 +91,28 @@ function judgeOne({ options, system }: Run, context: JudgeContext, chain: Truste
   if (selected !== undefined && selected !== id) return;
   const suite = chain.suite ?? suites[0];
   if (suite === undefined || system.instances[instance] === undefined) return;
-  judgeChain(context, { number, id, idBytes, instance, suite, withKey: chain.key === 'ready' });
+  judgeChain(context, {
+    number,
+    id,
+    idBytes,
+    instance,
+    suite,
+    withKey: chain.key === 'ready',
+    lacksKey: chain.lacks !== undefined,
+  });
 }
 
-function withoutKey({ tally }: Run, chain: TrustedChain): void {
+/** A missing or wrong key is not tampering, and hides none: what needs no key is judged all the same. */
+function withoutKey({ tally }: Run, chain: TrustedChain, lacks: 'none' | 'bad'): void {
   if (chain.documents === 0) return;
-  const bad = chain.key === 'bad';
+  const bad = lacks === 'bad';
   tally.find({
     verdict: bad ? 'BAD-KEY' : 'UNKNOWN-KEY',
     chain: chain.id,
     count: chain.documents,
     detail: bad
-      ? `The key that was opened for this chain makes another chain; its ${chain.documents} records were not judged.`
-      : `No key for this chain was brought; its ${chain.documents} records were not judged.`,
+      ? `The key that was opened for this chain makes another chain; the tags of its ${chain.documents} records were not checked.`
+      : `No key for this chain was brought; the tags of its ${chain.documents} records were not checked.`,
   });
 }
 

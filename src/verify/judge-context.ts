@@ -25,6 +25,8 @@ export interface JudgedChain {
   suite: Suite;
   /** Without the key tags are taken as given, and the epoch's root decides. */
   withKey: boolean;
+  /** No key in a run with keys: none of its records counts as good. */
+  lacksKey: boolean;
 }
 
 export interface JudgeContext {

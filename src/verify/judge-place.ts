@@ -57,7 +57,7 @@ export function conclude(
   const young = standing === 'pending' || standing === 'settling';
   if (!home && young && (marks & mark.idMatches) !== 0) {
     // Place and reject records are on disk before the document is stored, and may be seen after it.
-    if ((marks & (mark.judged | mark.control)) === 0) context.tally.good('PENDING', 1);
+    if ((marks & (mark.judged | mark.control)) === 0 && !chain.lacksKey) context.tally.good('PENDING', 1);
     return;
   }
   if (!home && !context.placesKnown(chain.instance)) {
@@ -70,7 +70,7 @@ export function conclude(
     );
     return;
   }
-  if ((marks & (mark.judged | mark.control)) !== 0 || standing === 'unproven') return;
+  if ((marks & (mark.judged | mark.control)) !== 0 || standing === 'unproven' || chain.lacksKey) return;
   if (standing === 'pending') context.tally.good('PENDING', 1);
   else if ((marks & mark.erased) !== 0) context.tally.good('ERASED-OK', 1);
   else context.tally.good(rejected ? 'REJECTED-OK' : 'OK', 1);

@@ -55,6 +55,7 @@ export function judgeSystem(
     withoutKeys,
   };
   const growth: Growth = { ...grown, book: growWithSecrets(grown, () => documents.control()) };
+  for (const chain of growth.book.chains) chain.goWithout();
   const question = { documents, instances, book: growth.book, tally, clockNow: options.now };
   const namedSeals = attributeSeals(question);
   const checkpoints = readCheckpoints(documents.checkpoints(), instances, tally);

@@ -211,6 +211,52 @@ t.test('a changed creation record is one finding: the secret in it still opens i
   }
 });
 
+t.test('a secret that is gone leaves what needs no key: changed, missing and moved records are found', async (t) => {
+  const only = ({ log }: { log: LogBuilder }) => [{ ...log.trust, chains: [log.control.id] }];
+  const { log, creations, unwrap } = wrappedLog();
+  const records = log.documents.filter(({ index }) => index === 'logs');
+  for (const creation of creations) creation.source = creation.source.replaceAll('MII', 'MIJ');
+  const lost = await judge(log, { unwrap, trust: only({ log }) });
+  t.same(told(lost), ['MODIFIED 4', 'MODIFIED 5', 'UNKNOWN-KEY', 'UNKNOWN-KEY']);
+  t.match(lost.summary, { exit: 1, counts: { OK: 0 } });
+  records[0]!.source = records[0]!.source.replace('record 0', 'record X');
+  records[1]!.index = 'elsewhere';
+  log.documents.splice(log.documents.indexOf(records[2]!), 1);
+  const more = await judge(log, { unwrap, trust: only({ log }) });
+  t.same(told(more).toSorted(), [
+    'MISSING 2',
+    'MODIFIED 0',
+    'MODIFIED 4',
+    'MODIFIED 5',
+    'MODIFIED epoch 0',
+    'MOVED 1',
+    'UNKNOWN-KEY',
+    'UNKNOWN-KEY',
+  ]);
+});
+
+t.test('whoever brings the key of another auditor learns that, and gets no false alarm', async (t) => {
+  for (const live of [false, true]) {
+    const { log, chain } = begin();
+    log.records(chain, 3);
+    log.reject(chain);
+    log.act('retire', { chain: chain.id, seqs: [[1, 1]], leaves: {}, reason: 'age' }, true);
+    const [retired] = log.documents.filter(({ index, source }) => index === 'logs' && source.includes('"seq":1,'));
+    log.documents.splice(log.documents.indexOf(retired!), 1);
+    log.act('discard', { chain: chain.id, seqs: [[9, 9]], reason: 'none' }, true);
+    log.seal(log.control);
+    log.checkpoint();
+    log.records(chain, 2);
+    const now = log.now + 1000;
+    for (const unwrap of [() => undefined, () => seeded('x', 'y')]) {
+      const run = await judge(log, { unwrap, live, now });
+      const verdict = unwrap() === undefined ? 'UNKNOWN-KEY' : 'BAD-KEY';
+      t.same([told(run), run.summary.exit], [[verdict, verdict], 2]);
+      t.match(run.summary.counts, { OK: 0, PENDING: undefined });
+    }
+  }
+});
+
 t.test('without the key and without a checkpoint nothing is proven, and nothing is OK', async (t) => {
   const { log, chain } = begin();
   log.records(chain, 3);
