@@ -192,7 +192,8 @@ export class Examiner {
       return false;
     }
     const pipelinePaths = facts.pipelinePaths(chain.id, this.#field.time);
-    const outcome = view.compare({ index, source, signed: this.#content.content(), pipelinePaths });
+    const fieldEnd = this.#field.spliced ? this.#field.fieldEnd : undefined;
+    const outcome = view.compare({ index, source, fieldEnd, signed: this.#content.content(), pipelinePaths });
     if (outcome?.uncompared !== undefined) uncompared(index, outcome.uncompared);
     if (outcome?.drift === undefined) return false;
     this.#judged('VIEW-DRIFT', outcome.drift);

@@ -53,6 +53,8 @@ export interface SeenRecord {
   index: string;
   /** The bytes of `_source`, signature field included. */
   source: Buffer;
+  /** Behind the signature field where a splice put it, so that the visible fields follow; undefined where it stands elsewhere. */
+  fieldEnd: number | undefined;
   /** The signed content: the value of `raw`. */
   signed: Buffer;
   /** Dotted paths that a pipeline may add or change, by a policy record; a path covers its subtree. */

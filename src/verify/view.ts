@@ -5,8 +5,6 @@
  * Owns the choice between comparing bytes, values, and what synthetic `_source` makes of values. Assumes the signed content verified
  * already. Values never appear in what it says.
  */
-
-import { bracketEnd } from '../lib/json-bytes.ts';
 import { MappingDrift } from './mapping-drift.ts';
 import type { IndexDescription, SeenRecord, ViewJudge, ViewOutcome } from './source.ts';
 import type { MappedFields } from './view-fields.ts';
@@ -24,8 +22,6 @@ interface IndexView {
   drift: MappingDrift;
 }
 
-const fieldOpening = Buffer.from('{"logseal":{');
-
 export class ViewComparison implements ViewJudge {
   readonly #indices: Map<string, IndexView> = new Map();
   #lastName = '';
@@ -40,7 +36,7 @@ export class ViewComparison implements ViewJudge {
   compare(record: SeenRecord): ViewOutcome | undefined {
     const view = this.#view(record.index);
     view.drift.signed(record.signed);
-    if (sameBytes(record.source, record.signed)) return undefined;
+    if (sameBytes(record)) return undefined;
     const signed = parseTree(record.signed.toString());
     const seen = visible(record.source);
     if (signed === undefined || seen === undefined) return { drift: 'What people see cannot be read as JSON.' };
@@ -97,10 +93,8 @@ function outcomeOf({ paths, uncompared }: Difference): ViewOutcome | undefined {
 }
 
 /** The rest of the document after the spliced field is the signed content, line ends as blanks. */
-function sameBytes(source: Buffer, signed: Buffer): boolean {
-  if (source.length < fieldOpening.length || fieldOpening.compare(source, 0, fieldOpening.length) !== 0) return false;
-  const fieldEnd = bracketEnd(source, fieldOpening.length - 1);
-  if (fieldEnd < 0) return false;
+function sameBytes({ source, fieldEnd, signed }: SeenRecord): boolean {
+  if (fieldEnd === undefined) return false;
   const rest = source[fieldEnd] === 0x2c ? fieldEnd + 1 : fieldEnd;
   if (source.length - rest !== signed.length - 1) return false;
   if (source.compare(signed, 1, signed.length, rest, source.length) === 0) return true;

@@ -3,24 +3,10 @@ import t from 'tap';
 import { generatedId, generatedPrefix, hasGeneratedForm } from '../../../src/chain/record-id.ts';
 import { encodeSignatureField, parseSignatureField, spliceSignatureField } from '../../../src/chain/signature-field.ts';
 import type { SignatureField } from '../../../src/chain/signature-members.ts';
+import { plainField } from '../../helpers/plain-field.ts';
 import { cutSignatureField } from '../../helpers/signature-cut.ts';
 
-const field: SignatureField = {
-  suite: 1,
-  type: 0,
-  flags: 0,
-  chain: Buffer.alloc(16, 0xfb),
-  epoch: 4294967295,
-  index: 0,
-  seq: 998017,
-  timeMs: 1763891234567,
-  dest: 'logs-app-default',
-  hash: Buffer.alloc(32, 0xff),
-  prev: Buffer.alloc(16, 2),
-  tag: Buffer.alloc(16, 3),
-  salt: Buffer.alloc(16, 4),
-  raw: Buffer.from('{"message":"x"}'),
-};
+const field: SignatureField = { ...plainField, raw: Buffer.from('{"message":"x"}') };
 const text = encodeSignatureField(field);
 
 function parse(json: string): ReturnType<typeof parseSignatureField> {

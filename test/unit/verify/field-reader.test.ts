@@ -13,22 +13,8 @@ import {
 import type { SignatureField } from '../../../src/chain/signature-members.ts';
 import { skipBlanks } from '../../../src/lib/json-bytes.ts';
 import { FieldReader } from '../../../src/verify/field-reader.ts';
+import { plainField as plain } from '../../helpers/plain-field.ts';
 
-const plain: SignatureField = {
-  suite: 1,
-  type: 0,
-  flags: 0,
-  chain: Buffer.from('fb02030405060708090a0b0c0d0e0f10', 'hex'),
-  epoch: 4294967295,
-  index: 0,
-  seq: 998017,
-  timeMs: 1763891234567,
-  dest: 'logs-app-default',
-  hash: Buffer.alloc(32, 0xff),
-  prev: Buffer.alloc(16, 2),
-  tag: Buffer.alloc(16, 3),
-  salt: Buffer.alloc(16, 4),
-};
 const { hash: _hash, ...bare } = plain;
 const { salt: _salt, ...erased } = plain;
 const content = '{"message":"a \\"b\\" \\\\ \\u00e9 ä","n":1.50}';
@@ -103,6 +89,9 @@ t.test('every form of the spelling that the proxy writes is read as the chain un
   for (const source of [...sources, ...sources.toReversed()]) {
     t.equal(reader.read(source), 'read');
     t.same(held(source), wanted(source, opening));
+    const generated = generatedId(reader.header.subarray(headerAt.chain, headerAt.epoch), reader.seq);
+    t.ok(reader.isGeneratedId(generated));
+    t.equal(reader.isHeaderId(generated), reader.flags === 0);
   }
 });
 
