@@ -33,7 +33,7 @@ export function keyFilePath(dir: string, chain: Buffer): string {
   return join(dir, `${chain.toString('base64url')}.key`);
 }
 
-/** Puts the keys in place of those of the epoch before, durably, then overwrites what was there. */
+/** Puts the keys in place of those of the epoch before, durably, then overwrites what was there. ENOSPC can be tried again. */
 export async function writeKeyFile(dir: string, keys: EpochKeys): Promise<void> {
   const path = keyFilePath(dir, keys.chain);
   const temporary = `${path}.tmp`;
@@ -123,8 +123,9 @@ function decode(bytes: Buffer, path: string): EpochKeys {
 
 async function overwrite(file: FileHandle, bytes: Buffer): Promise<void> {
   const { bytesWritten } = await file.write(bytes, 0, bytes.length, 0);
-  if (bytesWritten !== bytes.length)
-    throw new LogsealError('KEY_INVALID', 'the disk is full: a key file was cut short');
+  if (bytesWritten !== bytes.length) {
+    throw Object.assign(new Error('the disk is full: a key file was cut short'), { code: 'ENOSPC' });
+  }
   await file.truncate(bytes.length);
   await file.sync();
 }

@@ -6,9 +6,11 @@
 import { randomBytes } from 'node:crypto';
 import { EpochKeys } from '../chain/key-tree.ts';
 import type { Suite } from '../chain/suite.ts';
+import { LogsealError } from '../errors.ts';
 import type { Certificate } from '../keys/auditor.ts';
 import { writeKeyFile } from '../keys/key-file.ts';
 import { wrapSecret } from '../keys/wrap.ts';
+import { isFullError } from '../lib/file-system.ts';
 import { catchAllChain, controlChain } from './chain-rule.ts';
 import type { Epochs } from './epochs.ts';
 import type { Instance } from './instance.ts';
@@ -70,8 +72,7 @@ export class ChainSet {
   /** Makes the control chain of a new instance; its own `chain` record is the first on it. */
   async createControl(): Promise<void> {
     const { certificates, instance } = this.#options;
-    const { chain, body } = await this.#create(controlChain);
-    await this.#register(chain);
+    const { chain, body } = await this.#begin(controlChain);
     await instance.update({ certificates: certificates.map((certificate) => certificate.sha256) });
     this.#control = chain;
     await this.#options.control('chain', body);
@@ -80,8 +81,7 @@ export class ChainSet {
   /** Ends a chain and continues under a new one of the same name. Only the control chain knows both. */
   async rotate(old: LiveChain, why: RotationReason): Promise<LiveChain> {
     const { control } = this.#options;
-    const { chain, body } = await this.#create(old.name);
-    await this.#register(chain);
+    const { chain, body } = await this.#begin(old.name);
     await control('chain', body);
     await this.end(old, chain, why);
     return chain;
@@ -104,8 +104,7 @@ export class ChainSet {
   }
 
   #make(name: string): Promise<LiveChain> {
-    const making = this.#create(name).then(async ({ chain, body }) => {
-      await this.#register(chain);
+    const making = this.#begin(name).then(async ({ chain, body }) => {
       await this.#options.control('chain', body);
       this.#byName.set(name, chain);
       return chain;
@@ -114,6 +113,18 @@ export class ChainSet {
     const done = () => this.#making.delete(name);
     making.then(done, done);
     return making;
+  }
+
+  /** A chain with its key file that the registry knows. Throws LOG_FULL when the disk has no room: nothing was signed on it. */
+  async #begin(name: string): Promise<{ chain: LiveChain; body: object }> {
+    try {
+      const begun = await this.#create(name);
+      await this.#register(begun.chain);
+      return begun;
+    } catch (cause) {
+      if (!isFullError(cause)) throw cause;
+      throw new LogsealError('LOG_FULL', 'the disk has no room for a new chain', { cause });
+    }
   }
 
   async #create(name: string): Promise<{ chain: LiveChain; body: object }> {

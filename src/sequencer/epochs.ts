@@ -9,6 +9,7 @@ import type { SealReason } from '../chain/seal.ts';
 import { encodeSealEntry } from '../journal/seal-entry.ts';
 import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
+import { isFullError } from '../lib/file-system.ts';
 import type { SealLog } from '../log/seal-log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
@@ -37,6 +38,7 @@ export interface EpochsOptions {
   fatal: (error: unknown) => void;
 }
 
+const fullRetryMs = 1000;
 /** Seals between two snapshots of the heads. */
 const headIntervalSeals = 1000;
 
@@ -116,7 +118,21 @@ export class Epochs {
       return;
     }
     chain.advance(mac as Buffer, closedMs);
-    await writeKeyFile(keysDir, chain.keys);
+    await this.#replaceKey(chain);
+  }
+
+  /** A full disk is waited for: the seal is on disk, and the chain signs nothing before its key is. */
+  async #replaceKey(chain: LiveChain): Promise<void> {
+    const { keysDir, clock } = this.#options;
+    for (;;) {
+      try {
+        await writeKeyFile(keysDir, chain.keys);
+        return;
+      } catch (error) {
+        if (!isFullError(error)) throw error;
+      }
+      await new Promise<void>((resolve) => clock.after(fullRetryMs, resolve));
+    }
   }
 
   /** Stops the timers, and keeps the heads for the next start. */
@@ -126,7 +142,17 @@ export class Epochs {
     for (const timer of this.#ageTimers.values()) timer.cancel();
     this.#ageTimers.clear();
     await this.#logQueue;
-    await this.#options.sealLog.saveHead(this.#options.heads.encode());
+    await this.#saveHead();
+  }
+
+  /** Only a cache: where there is no room for it, or it is too large, the next start reads more seals. */
+  async #saveHead(): Promise<void> {
+    const { sealLog, heads } = this.#options;
+    try {
+      await sealLog.saveHead(heads.encode());
+    } catch (error) {
+      if (!isFullError(error) && !(error instanceof RangeError)) throw error;
+    }
   }
 
   #enter(seal: Buffer): Buffer {
@@ -146,7 +172,7 @@ export class Epochs {
       // A snapshot must not be ahead of the seals it stands for.
       if (this.#sealsSinceHead < headIntervalSeals || heads.range.size !== sealLog.size) return;
       this.#sealsSinceHead = 0;
-      await sealLog.saveHead(heads.encode());
+      await this.#saveHead();
     });
     this.#logQueue = turn.catch(() => undefined);
     return turn;

@@ -17,24 +17,29 @@ export interface SealedHead {
   /** The seal's mac, 32 bytes; its first 16 are P of the next epoch's first record. */
   mac: Buffer;
   closedMs: number;
-  /** The chain ended with this seal. */
-  ended: boolean;
 }
 
 interface Snapshot {
   v: 1;
   /** base64 hashes of the log's compact range. */
   range: string;
-  heads: Record<string, { epoch: number; nextSeq: number; mac: string; closedMs: number; ended: boolean }>;
+  heads: Record<string, { epoch: number; nextSeq: number; mac: string; closedMs: number }>;
+  /** Ids of chains that have ended, one after the other without anything between: they become many over the years. */
+  ended?: string;
 }
 
+const idCharacters = 22;
+
 export class LogHeads {
-  /** By chain id, base64url. */
+  /** Of chains that go on, by chain id, base64url. */
   readonly byChain: Map<string, SealedHead>;
+  /** Ids of the chains that have ended. */
+  readonly ended: Set<string>;
   readonly range: CompactRange;
 
-  constructor(byChain = new Map<string, SealedHead>(), range = new CompactRange(logSuite)) {
+  constructor(byChain = new Map<string, SealedHead>(), ended = new Set<string>(), range = new CompactRange(logSuite)) {
     this.byChain = byChain;
+    this.ended = ended;
     this.range = range;
   }
 
@@ -48,13 +53,13 @@ export class LogHeads {
       );
     }
     const seal = decoded.seal;
-    this.byChain.set(seal.chain.toString('base64url'), {
-      epoch: seal.epoch,
-      nextSeq: seal.first + seal.count,
-      mac: seal.mac,
-      closedMs: seal.closed,
-      ended: seal.reason === 'rotate',
-    });
+    const id = seal.chain.toString('base64url');
+    const { epoch, mac, closed: closedMs } = seal;
+    if (seal.reason !== 'rotate') this.byChain.set(id, { epoch, nextSeq: seal.first + seal.count, mac, closedMs });
+    else {
+      this.byChain.delete(id);
+      this.ended.add(id);
+    }
     this.range.appendEntry(text);
     return seal;
   }
@@ -62,7 +67,8 @@ export class LogHeads {
   encode(): Buffer {
     const heads: Snapshot['heads'] = {};
     for (const [chain, head] of this.byChain) heads[chain] = { ...head, mac: head.mac.toString('base64') };
-    const snapshot: Snapshot = { v: 1, range: this.range.encode().toString('base64'), heads };
+    const range = this.range.encode().toString('base64');
+    const snapshot: Snapshot = { v: 1, range, heads, ended: [...this.ended].join('') };
     return Buffer.from(JSON.stringify(snapshot));
   }
 
@@ -72,6 +78,10 @@ export class LogHeads {
     for (const [chain, head] of Object.entries(snapshot.heads)) {
       heads.set(chain, { ...head, mac: Buffer.from(head.mac, 'base64') });
     }
-    return new LogHeads(heads, CompactRange.decode(logSuite, Buffer.from(snapshot.range, 'base64')));
+    const { ended = '' } = snapshot;
+    const ids = Array.from({ length: ended.length / idCharacters }, (_, n) =>
+      ended.slice(n * idCharacters, (n + 1) * idCharacters),
+    );
+    return new LogHeads(heads, new Set(ids), CompactRange.decode(logSuite, Buffer.from(snapshot.range, 'base64')));
   }
 }

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Suite } from '../chain/suite.ts';
+import { LogsealError } from '../errors.ts';
 import type { Certificate } from '../keys/auditor.ts';
 import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -118,7 +119,9 @@ export class Signing {
       metrics: options.metrics,
       unsigned: options.unsigned,
       fatal: options.fatal,
-      chainPrefixes: new Set([...heads.byChain.keys()].map((id) => Buffer.from(id, 'base64url').latin1Slice(0, 8))),
+      chainPrefixes: new Set(
+        [...heads.byChain.keys(), ...heads.ended].map((id) => Buffer.from(id, 'base64url').latin1Slice(0, 8)),
+      ),
     });
   }
 
@@ -260,11 +263,17 @@ export class Signing {
     const { clock, rotateEveryMs, fatal } = this.#options;
     this.#rotationTimer = clock.after(Math.min(rotationCheckMs, rotateEveryMs), () => {
       const due = () => this.chains.all.filter((chain) => clock.now() - chain.createdMs >= rotateEveryMs);
-      this.#rotate(due, 'schedule').then(() => {
+      const again = () => {
         if (!this.#stopping) this.#scheduleRotation();
-      }, fatal);
+      };
+      // Without room for a new chain the old one goes on for a while.
+      this.#rotate(due, 'schedule').then(again, (error) => (isLogFull(error) ? again() : fatal(error)));
     });
   }
+}
+
+function isLogFull(error: unknown): boolean {
+  return error instanceof LogsealError && error.code === 'LOG_FULL';
 }
 
 async function loadHeads(sealLog: SealLog): Promise<LogHeads> {

@@ -55,7 +55,7 @@ export async function recoverChains(options: RecoveryOptions): Promise<Recovered
   const { state } = instance;
   const chains: LiveChain[] = [];
   const over: ActiveChain[] = [];
-  const isEnded = ({ id }: ActiveChain) => heads.byChain.get(id)?.ended === true;
+  const isEnded = ({ id }: ActiveChain) => heads.ended.has(id);
   const others = state.chains.filter((active) => active.name === controlChain && active.id !== state.control);
   // A control chain whose first record a crash took has a secret that is wrapped to nobody: it must not go on.
   const first = heads.range.size === 0 && unsealed.size === 0;
@@ -110,7 +110,8 @@ function takeRecords(
   const view = new RecordView().seek(payload, recordsHeaderBytes);
   // Of any control chain: the one that announced a chain may have been rotated since.
   const control = view.type === 1;
-  const sealed = header.epoch <= (options.heads.byChain.get(id)?.epoch ?? -1);
+  const { byChain, ended } = options.heads;
+  const sealed = ended.has(id) || header.epoch <= (byChain.get(id)?.epoch ?? -1);
   if (sealed && !control) return;
   const suite = knownSuite(header.suite);
   for (let left = header.count; left > 0; left -= 1) {

@@ -173,3 +173,19 @@ function recordsOf(payload: Buffer): LoggedRecord[] {
   }
   return records;
 }
+
+/** Every record links to the one before it, over the ends of epochs and over restarts. */
+export function brokenLinks(records: LoggedRecord[], seals: Seal[], chain: string): string[] {
+  const own = records.filter((record) => record.chain === chain);
+  const broken: string[] = [];
+  let before: LoggedRecord | undefined;
+  for (const [place, record] of own.entries()) {
+    if (record.seq !== place) broken.push(`record ${place} has seq ${record.seq}`);
+    const seal = seals.find((one) => one.chain.toString('base64url') === chain && one.epoch === record.epoch - 1);
+    const first = record.epoch === 0 ? '0'.repeat(32) : seal?.mac.subarray(0, 16).toString('hex');
+    const expected = record.index === 0 ? first : before?.tag;
+    if (record.prev !== expected) broken.push(`record ${place} does not link`);
+    before = record;
+  }
+  return broken;
+}

@@ -1,13 +1,15 @@
 /** Disks that refuse, timers that come late, and records that come after the last seal. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Batch } from '../../../src/bulk/batch.ts';
 import { LogsealError } from '../../../src/errors.ts';
+import { SealLog } from '../../../src/log/seal-log.ts';
+import { LogHeads } from '../../../src/sequencer/heads.ts';
 import { Instance } from '../../../src/sequencer/instance.ts';
 import type { WriteAheadLog } from '../../../src/wal/write-ahead-log.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
-import { openSigning, openWal, readLog } from '../../helpers/signing-rig.ts';
+import { brokenLinks, openSigning, openWal, readLog } from '../../helpers/signing-rig.ts';
 
 /** A log that refuses the appends that `refuses` names. */
 function refusing(wal: WriteAheadLog, refuses: (kind: number) => boolean): WriteAheadLog {
@@ -268,4 +270,50 @@ t.test('a rotation for other certificates that a crash cut off is done again for
     }),
   );
   for (const { id } of third.instance.state.chains) t.strictSame(made.get(id), ['f'.repeat(64)]);
+});
+
+t.test('a full disk holds up the next epoch, and no chain is lost for it', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  await rig.append('web', 3);
+  const [chain] = rig.signing.chains.all;
+  const temporary = join(dir, 'keys', `${chain?.id22}.key.tmp`);
+  symlinkSync('/dev/full', temporary);
+  let sealed = false;
+  const filled = rig.append('web', 40).then(() => {
+    sealed = true;
+  });
+  while ((await readLog(dir)).seals.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(sealed, false);
+  rmSync(temporary);
+  while (!sealed) {
+    rig.clock.advance(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await filled;
+  symlinkSync('/dev/full', join(dir, 'instance.json.tmp'));
+  await t.rejects(rig.append('other', 1), { code: 'LOG_FULL' }, 'which is answered 429');
+  rmSync(join(dir, 'instance.json.tmp'));
+  await rig.append('other', 1);
+  await rig.close();
+  const { records, seals } = await readLog(dir);
+  t.strictSame(brokenLinks(records, seals, chain?.id22 ?? ''), []);
+  t.equal(records.filter(({ dest }) => dest === 'other').length, 1);
+});
+
+t.test('chains that have ended cost a few bytes in the snapshot, and are still known', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  await rig.append('web', 1);
+  const id = (await readLog(dir)).records.find(({ dest }) => dest === 'web')?.id ?? '';
+  await rig.signing.rotateAll('schedule');
+  await rig.close();
+  const again = await openSigning(dir);
+  t.equal(again.signing.sequencer.ownsId(id), true);
+  await again.close();
+  const log = await SealLog.open(join(dir, 'log'));
+  const heads = LogHeads.decode(log.loadHead()?.blob ?? Buffer.alloc(0));
+  await log.close();
+  t.equal(heads.ended.size, 2);
+  t.equal(heads.byChain.size, 2);
 });

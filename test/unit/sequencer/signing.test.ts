@@ -1,28 +1,11 @@
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { Seal } from '../../../src/chain/seal.ts';
 import { Instance } from '../../../src/sequencer/instance.ts';
 import type { WriteAheadLog } from '../../../src/wal/write-ahead-log.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 import type { LoggedRecord } from '../../helpers/signing-rig.ts';
-import { openSigning, openWal, readLog } from '../../helpers/signing-rig.ts';
-
-/** Every record links to the one before it, over the ends of epochs and over restarts. */
-function brokenLinks(records: LoggedRecord[], seals: Seal[], chain: string): string[] {
-  const own = records.filter((record) => record.chain === chain);
-  const broken: string[] = [];
-  let before: LoggedRecord | undefined;
-  for (const [place, record] of own.entries()) {
-    if (record.seq !== place) broken.push(`record ${place} has seq ${record.seq}`);
-    const seal = seals.find((one) => one.chain.toString('base64url') === chain && one.epoch === record.epoch - 1);
-    const first = record.epoch === 0 ? '0'.repeat(32) : seal?.mac.subarray(0, 16).toString('hex');
-    const expected = record.index === 0 ? first : before?.tag;
-    if (record.prev !== expected) broken.push(`record ${place} does not link`);
-    before = record;
-  }
-  return broken;
-}
+import { brokenLinks, openSigning, openWal, readLog } from '../../helpers/signing-rig.ts';
 
 function chainOf(records: LoggedRecord[], dest: string): string {
   return records.find((record) => record.dest === dest)?.chain ?? '';
