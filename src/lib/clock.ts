@@ -12,11 +12,14 @@ export interface Timer {
   cancel(): void;
 }
 
+const delayMsMax = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, fn) {
-    const timer = setTimeout(fn, ms);
+    // A longer one would be due at once.
+    const timer = setTimeout(fn, Math.min(ms, delayMsMax));
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
