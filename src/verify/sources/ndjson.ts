@@ -159,13 +159,18 @@ export class NdjsonSource implements Source {
     const last = line[line.length - 1] === 0x0d ? line.length - 2 : line.length - 1;
     if (line[last] !== 0x7d || line[sourceStart] !== 0x7b) return undefined;
     if (bracketEnd(line, sourceStart) !== last) return undefined;
-    if (line.subarray(indexPrefix.length, idEnd).includes(0x5c)) return undefined;
+    if (hasEscape(line, indexPrefix.length, idEnd)) return undefined;
     const index = this.#names.name(line, indexPrefix.length, indexEnd);
     return { index, id: line.utf8Slice(idStart, idEnd), source: line.subarray(sourceStart, last) };
   }
 }
 
 const always = (): boolean => true;
+
+function hasEscape(line: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (line[at] === 0x5c) return true;
+  return false;
+}
 
 function isBlank(block: Buffer, start: number, end: number): boolean {
   return block[start] !== 0x7b && skipBlanks(block, start) >= end;
