@@ -6,6 +6,7 @@ import { encodeVkey } from '../../src/chain/note.ts';
 import type { Seal } from '../../src/chain/seal.ts';
 import { decodeSeal } from '../../src/chain/seal.ts';
 import { logSuite } from '../../src/chain/suite.ts';
+import { LogsealError } from '../../src/errors.ts';
 import { entryKinds } from '../../src/journal/entry-kind.ts';
 import { RecordView, readRecordsHeader, recordsHeaderBytes } from '../../src/journal/records-entry.ts';
 import { decodeSealEntry } from '../../src/journal/seal-entry.ts';
@@ -188,4 +189,31 @@ export function brokenLinks(records: LoggedRecord[], seals: Seal[], chain: strin
     before = record;
   }
   return broken;
+}
+
+/** A log that refuses the appends that `refuses` names. */
+function refusing(wal: WriteAheadLog, refuses: (kind: number) => boolean): WriteAheadLog {
+  return {
+    append: (payload: Buffer, space: 'normal' | 'reserve') =>
+      refuses(payload[0] ?? 0)
+        ? Promise.reject(new LogsealError('LOG_FULL', 'the write-ahead log is full'))
+        : wal.append(payload, space),
+    room: () => true,
+    get durable() {
+      return wal.durable;
+    },
+  } as unknown as WriteAheadLog;
+}
+
+export async function openRefusing(dir: string) {
+  const clock = new ManualClock();
+  const { wal } = await openWal(dir, clock);
+  const refused = new Set<number>();
+  const errors: unknown[] = [];
+  const rig = await openSigning(dir, {
+    wal: refusing(wal, (kind) => refused.has(kind)),
+    clock,
+    fatal: (error) => errors.push(error),
+  });
+  return { rig, wal, refused, errors };
 }
