@@ -7,7 +7,7 @@ import type { RemoteDelivery } from '../delivery/remote.ts';
 import { LogsealError } from '../errors.ts';
 import type { Timer } from '../lib/clock.ts';
 import { systemClock } from '../lib/clock.ts';
-import type { Instance } from '../sequencer/instance.ts';
+import type { Instance, InstanceState } from '../sequencer/instance.ts';
 import type { Signing } from '../sequencer/open.ts';
 import type { RunningStore } from '../store/worker.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -93,7 +93,7 @@ export class Contact {
   async noteSecured(): Promise<void> {
     const { instance, upstream } = this.#options;
     const { secured } = upstream;
-    if (secured !== undefined && secured !== instance.state.secured) await instance.update({ secured });
+    if (secured !== undefined && secured !== instance.state.secured) await this.#remember({ secured });
   }
 
   stop(): void {
@@ -133,10 +133,17 @@ export class Contact {
     const { clusterUuid, root } = await upstream.identity();
     const known = instance.state.upstream === undefined || instance.state.upstream === clusterUuid;
     const changed = JSON.stringify(root) !== JSON.stringify(instance.state.root);
-    if (store === undefined && known && changed) await instance.update({ root });
+    if (store === undefined && known && changed) await this.#remember({ root });
     // It is asked again with the first request; an odd answer holds up no delivery.
     await upstream.isSecured().catch(() => undefined);
     return store === undefined ? clusterUuid : 'embedded';
+  }
+
+  /** What only helps the next start: a full disk is no reason to refuse a request, or to end. */
+  async #remember(change: Partial<InstanceState>): Promise<void> {
+    await this.#options.instance.update(change).catch((error: unknown) => {
+      if (!(error instanceof LogsealError) || error.code !== 'LOG_FULL') throw error;
+    });
   }
 
   async #identify(found: string): Promise<void> {

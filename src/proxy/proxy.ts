@@ -101,8 +101,9 @@ export class LogsealProxy {
     contact.stop();
     await delivery.stop();
     await signing.close();
-    await wal.close();
+    // First: a save under way is followed by a trim, which needs the log open.
     await unsealed.close();
+    await wal.close();
     await upstream.close();
     await store?.stop();
     await admin?.stop();

@@ -9,6 +9,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LogsealError } from '../errors.ts';
 import { replaceFile, syncDirectory } from '../lib/durable-file.ts';
+import { isFullError } from '../lib/file-system.ts';
 
 export interface ActiveChain {
   /** base64url, 22 characters. */
@@ -92,15 +93,23 @@ export class Instance {
     return createPublicKey(this.checkpointKey);
   }
 
-  /** Changes the state durably. */
+  /** Changes the state, durably when resolved. Throws LOG_FULL when the disk has no room: then the next change writes this one too. */
   update(change: Partial<InstanceState>): Promise<void> {
     this.#state = { ...this.#state, ...change };
     // One after the other: they share the temporary file.
-    const turn = this.#turn.then(() =>
-      replaceFile(join(this.dir, 'instance.json'), `${JSON.stringify(this.#state, undefined, 2)}\n`),
-    );
+    const turn = this.#turn.then(() => this.#write());
     this.#turn = turn.catch(() => undefined);
     return turn;
+  }
+
+  async #write(): Promise<void> {
+    const path = join(this.dir, 'instance.json');
+    try {
+      await replaceFile(path, `${JSON.stringify(this.#state, undefined, 2)}\n`);
+    } catch (cause) {
+      if (!isFullError(cause)) throw cause;
+      throw new LogsealError('LOG_FULL', `the disk has no room for ${path}`, { cause });
+    }
   }
 }
 

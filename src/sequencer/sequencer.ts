@@ -84,6 +84,9 @@ export class Sequencer implements Intake {
     try {
       const groups = await this.#group(batch);
       await Promise.all(groups.map(([chain, picks]) => this.#sign(chain, encoded, picks, ids, outcomes)));
+    } catch (error) {
+      outcomes?.forget();
+      throw error;
     } finally {
       this.#options.admission.ended(bytes);
     }

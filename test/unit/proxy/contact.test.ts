@@ -1,4 +1,6 @@
 /** The first answer of the search engine, and what depends on it. */
+import { rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import type { RemoteDelivery } from '../../../src/delivery/remote.ts';
 import { Contact } from '../../../src/proxy/contact.ts';
@@ -45,4 +47,19 @@ t.test('chains are rotated for another search engine also when a crash came betw
   await second.failed;
   t.equal(rotations, 1);
   t.equal((await Instance.open(dir, 'test', 0)).state.rotateForUpstream, false);
+});
+
+t.test('a full disk ends nobody because of what only the next start would like to know', async (t) => {
+  const dir = t.testdir();
+  const instance = await Instance.open(dir, 'test', 0);
+  await instance.update({ upstream: 'one' });
+  symlinkSync('/dev/full', join(dir, 'instance.json.tmp'));
+  const { contact } = open(instance, 'one', () => Promise.resolve());
+  await contact.tryOnce();
+  await contact.noteSecured();
+  t.match(contact.root?.toString(), 'cluster_uuid');
+  await t.rejects(instance.update({}), { code: 'LOG_FULL' });
+  rmSync(join(dir, 'instance.json.tmp'));
+  await instance.update({});
+  t.match((await Instance.open(dir, 'test', 0)).state, { secured: false, root: { cluster_uuid: 'one' } });
 });
