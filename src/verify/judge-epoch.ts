@@ -46,9 +46,9 @@ export function judgeSealedEpoch(judge: EpochJudge, sealed: SealedEpoch, rows: r
     context.unprovable(rows.length);
     return [];
   }
-  const inside = beyond(judge, sealed, rows);
+  const { inside, outside } = beyond(judge, sealed, rows);
   const held = holdPlaces(judge, inside);
-  gaps(judge, sealed, held);
+  gaps(judge, sealed, held, outside);
   const verdict = rootVerdict(judge, sealed, held);
   if (verdict === 'rebuilt' || chain.withKey) links(judge, sealed, held);
   if (verdict === 'differs') rootDiffers(judge, sealed, held);
@@ -77,26 +77,42 @@ export function holdPlaces(judge: EpochJudge, rows: readonly number[]): HeldPlac
   return held;
 }
 
-function beyond(judge: EpochJudge, sealed: SealedEpoch, rows: readonly number[]): readonly number[] {
+/** `outside`: seqs of records that verify, and whose index the seal does not count. */
+function beyond(
+  judge: EpochJudge,
+  sealed: SealedEpoch,
+  rows: readonly number[],
+): { inside: readonly number[]; outside: ReadonlySet<number> } {
   const { context, chain, table } = judge;
   const end = rows.findLastIndex((row) => table.word(row, 'index') < sealed.count) + 1;
-  if (end === rows.length) return rows;
+  const outside = new Set<number>();
   for (const row of rows.slice(end)) {
     const detail = `The seal of epoch ${sealed.epoch} counts ${sealed.count} records, and this one is number ${table.word(row, 'index')}.`;
     context.tally.find(findingAt(context, chain, table, row, chain.withKey ? 'EQUIVOCATION' : 'FORGED', detail));
+    // Without the key its tag is only taken as given, and proves no seq.
+    if (chain.withKey) outside.add(table.number(row, 'seq'));
   }
-  return rows.slice(0, end);
+  return { inside: rows.slice(0, end), outside };
 }
 
-function gaps(judge: EpochJudge, sealed: SealedEpoch, held: HeldPlaces): void {
+/** Places that no index holds; a seq that a record beyond the count holds is not missing as well. */
+function gaps(judge: EpochJudge, sealed: SealedEpoch, held: HeldPlaces, outside: ReadonlySet<number>): void {
+  const missing = (from: number, to: number): void => {
+    let start = from;
+    for (const seq of [...outside].filter((one) => one >= from && one <= to).sort((a, b) => a - b)) {
+      if (seq > start) judge.missing(start, seq - 1);
+      start = seq + 1;
+    }
+    if (start <= to) judge.missing(start, to);
+  };
   let expected = 0;
   for (const row of held.rows) {
     const index = judge.table.word(row, 'index');
-    if (index > expected) judge.missing(sealed.first + expected, sealed.first + index - 1);
+    if (index > expected) missing(sealed.first + expected, sealed.first + index - 1);
     judge.held(row);
     expected = index + 1;
   }
-  if (expected < sealed.count) judge.missing(sealed.first + expected, sealed.first + sealed.count - 1);
+  if (expected < sealed.count) missing(sealed.first + expected, sealed.first + sealed.count - 1);
 }
 
 type RootVerdict = 'rebuilt' | 'differs' | 'incomplete';

@@ -114,8 +114,7 @@ function orderOf(question: LogQuestion, newest: ValidCheckpoint | undefined): nu
   }
   if (newest === undefined) return order;
   if (order.length >= newest.size && rootOf(order, newest.size, table).equals(newest.root)) {
-    settle(question, rivals.values());
-    return order;
+    return [...order, ...settle(question, order, rivals.values())];
   }
   const byTime = question.rows.toSorted((a, b) => table.number(a, 'closed') - table.number(b, 'closed') || a - b);
   if (byTime.length >= newest.size && rootOf(byTime, newest.size, table).equals(newest.root)) return byTime;
@@ -123,23 +122,34 @@ function orderOf(question: LogQuestion, newest: ValidCheckpoint | undefined): nu
     for (const other of others) {
       const swapped = order.with(position, other);
       if (!rootOf(swapped, newest.size, table).equals(newest.root)) continue;
-      settle(question, [[order[position] ?? 0]]);
-      return swapped;
+      return [...swapped, ...settle(question, swapped, [[order[position] ?? 0]])];
     }
   }
   return order;
 }
 
-/** Seals that claim the entry of another which the checkpoint proves. */
-function settle({ table, tally, foundAt }: LogQuestion, losers: Iterable<readonly number[]>): void {
-  for (const rows of losers) {
-    for (const row of rows) {
-      table.mark(row, sealMark.rejected);
-      const detail = 'A seal that is not under the checkpoint: another one has its entry in the log.';
-      const epoch = table.word(row, 'epoch');
-      tally.find({ verdict: 'FORGED', epoch, found: foundAt(row), time: table.number(row, 'closed'), detail });
+/**
+ * Seals that claim the entry of another which the checkpoint proves. One that verifies is no forgery: its hint is wrong, and it comes
+ * after the others, or it is a second seal of an epoch, which is judged with its chain. Returns those that come after.
+ */
+function settle(question: LogQuestion, order: readonly number[], losers: Iterable<readonly number[]>): number[] {
+  const { table, tally, foundAt } = question;
+  const after: number[] = [];
+  for (const row of [...losers].flat()) {
+    if (table.has(row, sealMark.verified)) {
+      if (!order.some((other) => isSameEpoch(table, row, other))) after.push(row);
+      continue;
     }
+    table.mark(row, sealMark.rejected);
+    const detail = 'A seal that is not under the checkpoint: another one has its entry in the log.';
+    const epoch = table.word(row, 'epoch');
+    tally.find({ verdict: 'FORGED', epoch, found: foundAt(row), time: table.number(row, 'closed'), detail });
   }
+  return after.sort((a, b) => table.number(a, 'closed') - table.number(b, 'closed'));
+}
+
+function isSameEpoch(table: SealTable, a: number, b: number): boolean {
+  return table.word(a, 'chain') === table.word(b, 'chain') && table.word(a, 'epoch') === table.word(b, 'epoch');
 }
 
 function rootOf(order: readonly number[], size: number, table: SealTable): Buffer {

@@ -6,7 +6,7 @@
  */
 
 import { rootOf } from '../chain/merkle.ts';
-import { verifyCheckpoint } from '../chain/note.ts';
+import { parseNote, verifyCheckpoint } from '../chain/note.ts';
 import type { TrustFile } from '../chain/trust-file.ts';
 import { anchoredCheckpoints } from './anchors.ts';
 import { ChainBook } from './chain-book.ts';
@@ -138,6 +138,10 @@ function readCheckpoints(
   for (const { index, id, text } of notes) {
     const found = { _index: index, _id: id };
     const note = text.toString();
+    if (parseNote(note) === undefined) {
+      tally.find({ verdict: 'MALFORMED', found, detail: 'It cannot be read: the checkpoint is no signed note.' });
+      continue;
+    }
     const origin = note.slice(0, note.indexOf('\n'));
     const instance = instances.find((candidate) => candidate.origin === origin);
     if (instance === undefined) {

@@ -56,6 +56,46 @@ t.test('two valid seals of one epoch are equivocation', async (t) => {
   t.match(told(await judge(log, { withoutKey: true })), [/FORGED epoch 0/]);
 });
 
+t.test('a second valid seal that claims the entry of the first is equivocation, not a forgery', async (t) => {
+  const { log, chain } = begin();
+  log.record(chain);
+  const first = log.seal(chain);
+  log.record(chain);
+  end(log);
+  Object.assign(chain, { epoch: 0, first: 0 });
+  const second = log.seal(chain, 'time', { count: 1 });
+  const entry = /"entry":\d+/.exec(first.source)![0];
+  second.source = second.source.replace(/"entry":\d+/, entry);
+  const run = await judge(log);
+  t.same(told(run), ['EQUIVOCATION epoch 0']);
+  t.equal(run.summary.counts.OK, 2, 'the seal under the checkpoint is the one that counts');
+});
+
+t.test('a valid seal that is not under a checkpoint yet may bear any hint', async (t) => {
+  const { log, chain } = begin();
+  log.record(chain);
+  end(log);
+  log.record(chain);
+  const young = log.seal(chain);
+  young.source = young.source.replace(/"entry":\d+/, '"entry":0');
+  const run = await judge(log);
+  t.same(told(run), []);
+  t.equal(run.summary.counts.OK, 2);
+});
+
+t.test('a valid record whose index the seal does not count still holds its seq', async (t) => {
+  const { log, chain } = begin();
+  log.records(chain, 2);
+  log.record(chain, { position: 9 });
+  log.records(chain, 2);
+  end(log);
+  log.documents.splice(
+    log.documents.findIndex(({ index, source }) => index === 'logs' && source.includes('"seq":3,')),
+    1,
+  );
+  t.same(told(await judge(log)), ['EQUIVOCATION 2', 'MISSING 3']);
+});
+
 t.test('a seal or a record after the chain was rotated is equivocation', async (t) => {
   const { log, chain } = begin();
   log.record(chain);
@@ -167,8 +207,9 @@ t.test('checkpoints of others are foreign, unsigned ones forged, unreadable ones
   log.documents.push({ ...thief.checkpoint(), id: 'forged' });
   log.documents.push({ index: 'logseal-checkpoints', id: 'a', source: '{"checkpoint":"test/logseal\\nx\\n"}' });
   log.documents.push({ index: 'logseal-checkpoints', id: 'b', source: '{"checkpoint":5}' });
+  log.documents.push({ index: 'logseal-checkpoints', id: 'd', source: '{"checkpoint":"no note"}' });
   log.documents.push({ index: 'logseal-seals', id: 'c', source: '{"seal":' });
-  t.same(told(await judge(log)).toSorted(), ['FOREIGN', 'FORGED', 'MALFORMED', 'MALFORMED', 'MALFORMED']);
+  t.same(told(await judge(log)).toSorted(), ['FOREIGN', 'FORGED', ...Array(4).fill('MALFORMED')]);
 });
 
 t.test('a seal of an instance that nobody trusts is foreign and no entry', async (t) => {
