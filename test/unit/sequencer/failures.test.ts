@@ -1,4 +1,4 @@
-/** Disks that refuse, timers that come late, and records that come after the last seal. */
+/** Disks that refuse, timers that come late, clocks that go back, and records that come after the last seal. */
 import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -204,4 +204,29 @@ t.test('chains that have ended cost a few bytes in the snapshot, and are still k
   await log.close();
   t.equal(heads.ended.size, 2);
   t.equal(heads.byChain.size, 2);
+});
+
+t.test('a clock that goes back, also over a crash, never shows in the order of times', async (t) => {
+  const dir = t.testdir();
+  const first = await openSigning(dir);
+  await first.append('web', 3);
+  first.clock.jump(3_600_000);
+  await first.append('web', 2);
+  first.clock.jump(-7_200_000);
+  await first.append('web', 38);
+  await first.crash();
+  const second = await openSigning(dir);
+  second.clock.jump(-3_600_000);
+  await second.append('web', 1);
+  await second.close();
+  const { records, seals } = await readLog(dir);
+  const chain = records.find(({ dest }) => dest === 'web')?.chain ?? '';
+  const own = seals.filter((seal) => seal.chain.toString('base64url') === chain);
+  const times = own.flatMap(({ opened, closed }) => [opened, closed]);
+  t.equal(own.length, 3);
+  t.strictSame(
+    times.toSorted((a, b) => a - b),
+    times,
+  );
+  t.strictSame(brokenLinks(records, seals, chain), []);
 });
