@@ -147,7 +147,8 @@ async function openStages(
   const { cursor: unsealed, value: unsealedFrom } = await CursorFile.open(join(dataDir, 'unsealed'), readPosition);
   const { wal, recovery } = await WriteAheadLog.open({
     dir: walDir,
-    bytesMax: config.wal.bytesMax,
+    // The configured bound is that of the directory; what is kept aside stands beside the log's own.
+    bytesMax: config.wal.bytesMax - config.wal.reserveBytes,
     reserveBytes: config.wal.reserveBytes,
     segmentBytes: config.wal.segmentBytes,
     keepMs: config.wal.keep,
