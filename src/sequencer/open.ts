@@ -193,7 +193,7 @@ export class Signing {
     await this.#options.instance.update({ clean: true });
   }
 
-  /** Ends every chain and begins a new one in its place. */
+  /** Ends every chain and begins a new one in its place, also while the proxy stops. Throws STOPPING if it comes after that began. */
   rotateAll(why: RotationReason): Promise<void> {
     return this.#rotate(() => this.chains.all, why);
   }
@@ -201,7 +201,10 @@ export class Signing {
   /** One rotation after the other, or a chain could get two successors. */
   #rotate(due: () => LiveChain[], why: RotationReason): Promise<void> {
     const turn = this.#rotating.then(async () => {
-      for (const chain of due()) if (!this.#stopping) await this.chains.rotate(chain, why);
+      // Refused, not left out: whoever keeps the reason must not take it for done.
+      if (this.#stopping)
+        throw new LogsealError('STOPPING', 'the proxy is stopping: chains are rotated by the next start');
+      for (const chain of due()) await this.chains.rotate(chain, why);
     });
     this.#rotating = turn.catch(() => undefined);
     return turn;
@@ -267,13 +270,13 @@ export class Signing {
         if (!this.#stopping) this.#scheduleRotation();
       };
       // Without room for a new chain the old one goes on for a while.
-      this.#rotate(due, 'schedule').then(again, (error) => (isLogFull(error) ? again() : fatal(error)));
+      this.#rotate(due, 'schedule').then(again, (error) => (passes(error) ? again() : fatal(error)));
     });
   }
 }
 
-function isLogFull(error: unknown): boolean {
-  return error instanceof LogsealError && error.code === 'LOG_FULL';
+function passes(error: unknown): boolean {
+  return error instanceof LogsealError && error.disposition === 'retry';
 }
 
 async function loadHeads(sealLog: SealLog): Promise<LogHeads> {

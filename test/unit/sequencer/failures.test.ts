@@ -106,6 +106,21 @@ t.test('a timer that waited behind a rotation seals nothing on the chain that en
   );
 });
 
+t.test('a rotation that a stop meets is done for all chains, one that comes later for none', async (t) => {
+  const dir = t.testdir();
+  const rig = await openSigning(dir);
+  for (const dest of ['a', 'b']) await rig.append(dest, 1);
+  const before = rig.instance.state.chains.map(({ id }) => id);
+  const rotated = rig.signing.rotateAll('upstream');
+  await Promise.resolve();
+  await Promise.all([rig.signing.sealData(), rotated]);
+  await t.rejects(rig.signing.rotateAll('upstream'), { code: 'STOPPING', disposition: 'retry' });
+  await rig.close();
+  const after = rig.instance.state.chains.map(({ id }) => id);
+  t.equal(after.length, 3);
+  t.notOk(after.some((id) => before.includes(id)));
+});
+
 t.test('two rotations at once give each chain one successor', async (t) => {
   const dir = t.testdir();
   const rig = await openSigning(dir);
