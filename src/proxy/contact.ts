@@ -12,7 +12,7 @@ import type { Signing } from '../sequencer/open.ts';
 import type { RunningStore } from '../store/worker.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { checkUpstream, publishedSize } from './first-contact.ts';
-import type { ProxyOptions } from './proxy.ts';
+import type { ProxyOptions } from './options.ts';
 
 export interface ContactOptions {
   options: Pick<ProxyOptions, 'config' | 'log' | 'fatal'>;

@@ -13,14 +13,15 @@ import { systemClock } from '../lib/clock.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
 import { createAuthorize } from './authorize.ts';
 import { Coverage } from './coverage.ts';
-import type { Parts, ProxyOptions } from './proxy.ts';
+import type { ProxyOptions } from './options.ts';
+import type { Stages } from './stages.ts';
 
 const actionBytesMax = 64 * 1024;
 const awayMs = 3_600_000;
 /** Requests that are passed through at once, apart from intake. */
 const passingMax = 256;
 
-export async function openDoors(options: ProxyOptions & Parts): Promise<{ server: HttpServer; admin: AdminServer }> {
+export async function openDoors(options: ProxyOptions & Stages): Promise<{ server: HttpServer; admin: AdminServer }> {
   const { config, log, metrics, upstream } = options;
   const passthrough = new Passthrough(upstream.connection);
   const handler = createRequestHandler({
@@ -46,7 +47,7 @@ export async function openDoors(options: ProxyOptions & Parts): Promise<{ server
   return { server, admin };
 }
 
-function intakeContext(options: ProxyOptions & Parts, passthrough: Passthrough): IntakeContext {
+function intakeContext(options: ProxyOptions & Stages, passthrough: Passthrough): IntakeContext {
   const { config, log, metrics, signing, upstream, instance, contact, notCovered } = options;
   const describe = (dest: string) => upstream.describe(dest);
   const coverage = new Coverage({ describe, notCovered, clock: systemClock, log });
@@ -87,7 +88,7 @@ function hasCredentials({ elasticsearch: { url, apiKeyFile, username } }: Config
 }
 
 /** Records can be accepted whenever the sockets are open and the log has room; what else is amiss is said beside it. */
-function readiness({ contact, delivery, wal, notCovered }: Parts): Readiness {
+function readiness({ contact, delivery, wal, notCovered }: Stages): Readiness {
   const reasons: string[] = [];
   if (contact.problem !== undefined) reasons.push(contact.problem);
   const { stats } = delivery;

@@ -1,0 +1,237 @@
+/**
+ * The stages behind the sockets, each built and handed the next: identity, log, chains, delivery thread, and the embedded store
+ * where there is no search engine.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { encodeVkey } from '../chain/note.ts';
+import type { Suite } from '../chain/suite.ts';
+import { suiteByName } from '../chain/suite.ts';
+import { encodeTrustFile } from '../chain/trust-file.ts';
+import type { Config, SuiteName } from '../config/config.ts';
+import { readUpstreamSettings } from '../config/credentials.ts';
+import { configDigest } from '../config/load.ts';
+import { batchOptions } from '../delivery/batch.ts';
+import type { CursorValue } from '../delivery/cursor-keeper.ts';
+import { neededFrom, readCursorValue } from '../delivery/cursor-keeper.ts';
+import { cursorName } from '../delivery/message.ts';
+import { RemoteDelivery } from '../delivery/remote.ts';
+import { LogsealError } from '../errors.ts';
+import { systemClock } from '../lib/clock.ts';
+import { replaceFile } from '../lib/durable-file.ts';
+import { Instance } from '../sequencer/instance.ts';
+import { Signing } from '../sequencer/open.ts';
+import type { RunningStore } from '../store/worker.ts';
+import { startStore } from '../store/worker.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import { CursorFile } from '../wal/cursor.ts';
+import type { DirectoryLock } from '../wal/lock.ts';
+import type { Position } from '../wal/position.ts';
+import { comparePositions } from '../wal/position.ts';
+import { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import type { findAuditors } from './auditors.ts';
+import { Contact } from './contact.ts';
+import type { ProxyOptions } from './options.ts';
+
+export interface Stages {
+  lock: DirectoryLock;
+  instance: Instance;
+  wal: WriteAheadLog;
+  unsealed: CursorFile<Position>;
+  signing: Signing;
+  delivery: RemoteDelivery;
+  upstream: Upstream;
+  store: RunningStore | undefined;
+  contact: Contact;
+  /** Destinations that cannot be signed. */
+  notCovered: Set<string>;
+}
+
+/** Bytes that may be admitted and not yet on disk; what is kept aside in the log must be able to take it, seals and control records beside it. */
+const pendingShare = 1 / 2;
+
+type Certificates = Awaited<ReturnType<typeof findAuditors>>['certificates'];
+
+/** Opens identity, log, chains and delivery thread, in this order; delivery waits for `contact`. */
+export async function openStages(
+  options: ProxyOptions,
+  lock: DirectoryLock,
+  store: RunningStore | undefined,
+  upstream: Upstream,
+  certificates: Certificates,
+): Promise<Stages> {
+  const { config, log, fatal } = options;
+  const { dataDir } = config;
+  const instance = await Instance.open(dataDir, config.instance.name, systemClock.now());
+  const walDir = join(dataDir, 'wal');
+  const cursor = await readDeliveryCursor(join(dataDir, 'delivery'));
+  const { cursor: unsealed, value: unsealedFrom } = await CursorFile.open(join(dataDir, 'unsealed'), readPosition);
+  const { wal, recovery } = await WriteAheadLog.open({
+    dir: walDir,
+    // The configured bound is that of the directory; what is kept aside stands beside the log's own.
+    bytesMax: config.wal.bytesMax - config.wal.reserveBytes,
+    reserveBytes: config.wal.reserveBytes,
+    segmentBytes: config.wal.segmentBytes,
+    keepMs: config.wal.keep,
+    clock: systemClock,
+    cursor: firstWanted(cursor, unsealedFrom),
+    fatal,
+  });
+  log.event('log-recovered', { ...recovery });
+  if (recovery.tornBytes > 0) log.event('log-torn-tail', { bytes: recovery.tornBytes });
+  const notCovered = new Set<string>();
+  const vkey = encodeVkey(instance.origin, instance.checkpointPublicKey);
+  const contact = new Contact({ options, instance, upstream, store });
+  await contact.tryOnce();
+  let delivery: RemoteDelivery | undefined;
+  const signing = await Signing.open({
+    instance,
+    wal,
+    walDir,
+    unsealedFrom,
+    replayedFrames: recovery.frames,
+    suite: suiteNamed(config.signature.suite),
+    certificates,
+    rules: config.chains.rules,
+    chainsMax: config.chains.max,
+    rotateEveryMs: config.chains.rotateEvery,
+    limits: {
+      recordsMax: config.epoch.recordsMax,
+      ageMaxMs: config.epoch.ageMax,
+      idleMs: config.epoch.idle,
+    },
+    pendingBytesMax: config.wal.reserveBytes * pendingShare,
+    holdMaxMs: config.intake.holdMax,
+    version: options.version,
+    configHash: configDigest(config),
+    vkey,
+    unsigned: notCovered,
+    clock: systemClock,
+    metrics: options.metrics,
+    watching: {
+      watch: (chain, from, count) => delivery?.watch(chain, from, count),
+      unwatch: (chain, from, count) => delivery?.unwatch(chain, from, count),
+    },
+    fatal,
+  });
+  await writeTrust(instance, vkey, signing);
+  delivery = startDelivery({ options, walDir, wal, upstream, store, signing, unsealed });
+  wal.onDurable((durable) => delivery.grew(durable));
+  contact.attach(signing, delivery, vkey);
+  return { lock, instance, wal, unsealed, signing, delivery, upstream, store, contact, notCovered };
+}
+
+function startDelivery(parts: {
+  options: ProxyOptions;
+  walDir: string;
+  wal: WriteAheadLog;
+  upstream: Upstream;
+  store: RunningStore | undefined;
+  signing: Signing;
+  unsealed: CursorFile<Position>;
+}): RemoteDelivery {
+  const { options, walDir, wal, store, signing, unsealed } = parts;
+  const { config, log, metrics, fatal } = options;
+  const counted = { delivered: 0, rejected: 0 };
+  return new RemoteDelivery({
+    start: {
+      walDir,
+      dir: join(config.dataDir, 'delivery'),
+      durable: { ...wal.durable },
+      upstream: { ...upstreamSettings(config, store), embedded: store !== undefined, templates: config.templates },
+      batch: batchOptions(config.signature),
+      limits: {
+        batchBytesMax: config.delivery.batchBytesMax,
+        batchItemsMax: config.delivery.batchRecordsMax,
+        concurrencyMax: config.delivery.concurrencyMax,
+        giveUpAfterMs: config.delivery.giveUpAfter,
+        backoffMsMax: config.delivery.backoffMax,
+      },
+    },
+    control: ({ kind, body, details }) => signing.sequencer.control(kind, body, details),
+    settled: (outcomes) => signing.watchers.settle(outcomes),
+    trim: (before) => {
+      const from = signing.unsealedFrom();
+      const trimmed = unsealed.save(from).then(() => wal.trim(comparePositions(before, from) < 0 ? before : from));
+      trimmed.then(() => signing.admission.recheck(), fatal);
+    },
+    event: (_level, name, fields) => log.event(name, fields),
+    stats: (stats) => {
+      metrics.logBytesUsed.set(wal.usedBytes);
+      metrics.logBytesFree.set(wal.freeBytes);
+      metrics.chainsOpen.set(signing.chains.all.length);
+      metrics.recordsDelivered.inc(stats.delivered - counted.delivered);
+      metrics.recordsRejected.inc(stats.rejected - counted.rejected);
+      counted.delivered = stats.delivered;
+      counted.rejected = stats.rejected;
+      metrics.destinationsHeld.set(stats.held.length);
+      metrics.upstreamUp.set(stats.unreachable === undefined ? 1 : 0);
+      const oldest = stats.oldestMs ?? systemClock.now();
+      metrics.deliveryLagSeconds.set(Math.max(0, (systemClock.now() - oldest) / 1000));
+      // A disk that was full can have room again without any delivery.
+      signing.admission.recheck();
+    },
+    fatal,
+  });
+}
+
+export function startEmbedded({ config, log, fatal }: ProxyOptions): Promise<RunningStore> {
+  return startStore({
+    dataDir: config.dataDir,
+    failed: (error, isFatal) => {
+      log.event('store-failed', { error });
+      if (isFatal) fatal(error);
+    },
+  });
+}
+
+export function openUpstream({ config, log }: ProxyOptions, store: RunningStore | undefined): Upstream {
+  return new Upstream({
+    ...upstreamSettings(config, store),
+    embedded: store !== undefined,
+    templates: config.templates,
+    clock: systemClock,
+    advise: (template, text) => log.event('template-advised', { template, text }),
+  });
+}
+
+function upstreamSettings(config: Config, store: RunningStore | undefined) {
+  const settings = readUpstreamSettings(config);
+  return store === undefined ? settings : { ...settings, nodes: [`unix:${store.socketPath}`] };
+}
+
+async function readDeliveryCursor(directory: string): Promise<CursorValue | undefined> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { cursor, value } = await CursorFile.open(join(directory, cursorName), readCursorValue);
+  await cursor.close();
+  return value;
+}
+
+function firstWanted(cursor: CursorValue | undefined, unsealed: Position | undefined): Position | undefined {
+  if (cursor === undefined || unsealed === undefined) return undefined;
+  const needed = neededFrom(cursor);
+  const first = comparePositions(needed, unsealed) < 0 ? needed : unsealed;
+  return first.segment === 0 ? undefined : first;
+}
+
+function readPosition(value: unknown): Position {
+  const { segment, offset } = (value ?? {}) as Partial<Position>;
+  if (!Number.isSafeInteger(segment) || !Number.isSafeInteger(offset)) throw new TypeError('not a position');
+  return { segment: segment as number, offset: offset as number };
+}
+
+async function writeTrust(instance: Instance, vkey: string, signing: Signing): Promise<void> {
+  const path = join(instance.dir, 'trust.json');
+  // Not only by the start that made the directory: a crash may have ended that one.
+  if (existsSync(path)) return;
+  const chains = signing.chains.all.map((chain) => chain.id22);
+  const trust = { origin: instance.origin, vkey, control: signing.chains.control.id22, chains };
+  await replaceFile(path, encodeTrustFile(trust), 0o644);
+}
+
+function suiteNamed(name: SuiteName): Suite {
+  const suite = suiteByName(name);
+  if (suite === undefined) throw new LogsealError('CONFIG_INVALID', `signature.suite: ${name} is not known`);
+  return suite;
+}
