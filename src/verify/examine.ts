@@ -97,7 +97,6 @@ export class Examiner {
     }
     chain.documents += 1;
     if (field.type === 0) this.#options.tally.records += 1;
-    if (chain.key === 'none' || chain.key === 'bad') return undefined;
     return this.#check(chain);
   }
 

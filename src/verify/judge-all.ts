@@ -57,11 +57,6 @@ function makeContext(run: Run, newest: readonly number[]): JudgeContext {
     live: options.source.live,
     now: options.source.live ? options.now : Math.max(0, ...newest),
     graceMs: options.graceMs,
-    placesKnown: (instance) =>
-      [...(system.instances[instance]?.controls ?? [])].every((id) => {
-        const control = system.book.get(id);
-        return control === undefined || (control.key !== 'none' && control.key !== 'bad');
-      }),
     forked: (instance) => system.logs[instance]?.forked === true,
     newestClosed: (instance) => newest[instance] ?? 0,
     stopped: (instance, since) => notes.stop(instance, since),

@@ -49,8 +49,6 @@ export interface JudgeContext {
   /** The verifier's clock, or for an export the newest seal's; ms since 1970. */
   now: number;
   graceMs: number;
-  /** Whether the control records of an instance could be read: else nobody can say what its places are. */
-  placesKnown: (instance: number) => boolean;
   /** Whether two statements about an instance's log differ. */
   forked: (instance: number) => boolean;
   /** Newest `closed` among the seals of an instance. */

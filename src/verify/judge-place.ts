@@ -60,10 +60,6 @@ export function conclude(
     if ((marks & (mark.judged | mark.control)) === 0 && !chain.lacksKey) context.tally.good('PENDING', 1);
     return;
   }
-  if (!home && !context.placesKnown(chain.instance)) {
-    context.unprovable(1);
-    return;
-  }
   if (!home || (marks & mark.idMatches) === 0) {
     context.tally.find(
       findingAt(context, chain, table, row, 'MOVED', movedDetail(context, table, row, rejected, home)),

@@ -125,7 +125,7 @@ function refusalOf(
       detail: 'A seal of an instance or chain that no trust file and no verified control record knows.',
     };
   }
-  if (chain.key === 'none' || chain.key === 'bad' || chain.key === 'public') {
+  if (chain.key !== 'ready') {
     return chain.instance === instance ? undefined : twoOrigins(documents, row);
   }
   const stored = documents.seal(row);
