@@ -44,6 +44,8 @@ const tamperings = [
   'control-record-deleted',
   'reject-deleted',
   'key-other-time-same-place',
+  'control-changed',
+  'digests-garbage',
 ];
 
 /** Another spelling or order that the format allows. */
