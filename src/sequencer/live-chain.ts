@@ -6,6 +6,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { Batch } from '../bulk/batch.ts';
 import { descriptorWidth } from '../bulk/batch.ts';
+import { writeSafeInteger } from '../chain/header.ts';
 import type { EpochKeys } from '../chain/key-tree.ts';
 import { CompactRange } from '../chain/merkle.ts';
 import type { SealReason } from '../chain/seal.ts';
@@ -21,7 +22,6 @@ import {
   recordsHeaderBytes,
   saltBytes,
   writeRecordsHeader,
-  writeSafe,
 } from '../journal/records-entry.ts';
 import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { Position } from '../wal/position.ts';
@@ -237,8 +237,8 @@ export class LiveChain {
 
     payload.writeUInt32BE(end - at, at);
     payload.writeUInt32BE(index, at + 4);
-    writeSafe(payload, seq, at + 8);
-    writeSafe(payload, timeMs, at + 16);
+    writeSafeInteger(payload, seq, at + 8);
+    writeSafeInteger(payload, timeMs, at + 16);
     payload[at + 24] = type;
     payload[at + 25] = (given === undefined ? 0 : recordFlags.idGiven) | ((d[base + 5] as number) << 1);
     payload.writeUInt16BE(dest.length, at + 26);
@@ -263,7 +263,7 @@ export class LiveChain {
   }
 
   #writeId(payload: Buffer, at: number, seq: number): number {
-    writeSafe(this.#idBytes, seq, 8);
+    writeSafeInteger(this.#idBytes, seq, 8);
     return payload.latin1Write(this.#idBytes.base64urlSlice(0, 16), at);
   }
 }

@@ -1,5 +1,7 @@
 /** A write-ahead log with records as the sequencer writes them, but with random tags: delivery never checks one. */
+
 import { randomBytes } from 'node:crypto';
+import { writeSafeInteger } from '../../src/chain/header.ts';
 import { generatedId } from '../../src/chain/record-id.ts';
 import {
   recordBytes,
@@ -7,7 +9,6 @@ import {
   recordsHeaderBytes,
   saltBytes,
   writeRecordsHeader,
-  writeSafe,
 } from '../../src/journal/records-entry.ts';
 import type { RejectDetail } from '../../src/journal/reject-detail.ts';
 import { encodeRejectDetail } from '../../src/journal/reject-detail.ts';
@@ -57,8 +58,8 @@ export function recordsPayload(
     const head = Buffer.alloc(36);
     head.writeUInt32BE(total, 0);
     head.writeUInt32BE(i, 4);
-    writeSafe(head, seq, 8);
-    writeSafe(head, record.timeMs ?? options.timeMs ?? 1_763_891_234_567, 16);
+    writeSafeInteger(head, seq, 8);
+    writeSafeInteger(head, record.timeMs ?? options.timeMs ?? 1_763_891_234_567, 16);
     head[24] = options.type ?? 0;
     head[25] = flagsOf(record);
     head.writeUInt16BE(dest!.length, 26);
