@@ -145,10 +145,16 @@ function shortError(error: unknown): unknown {
   const { type, reason, caused_by, root_cause } = error as Record<string, unknown>;
   return {
     type,
-    reason,
+    reason: inOrder(reason),
     caused_by: causeType(caused_by),
     root_cause: Array.isArray(root_cause) && root_cause.map(causeType),
   };
+}
+
+/** Elasticsearch lists these headers out of a set, in an order that each start of it draws anew. */
+function inOrder(reason: unknown): unknown {
+  if (typeof reason !== 'string') return reason;
+  return reason.replace('[Content-Type, Accept]', '[Accept, Content-Type]');
 }
 
 function causeType(cause: unknown): unknown {
