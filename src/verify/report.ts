@@ -33,6 +33,10 @@ export function reportLines(summary: Summary, anchorConfigured: boolean): string
   ];
 }
 
+function recordsOf(count: number): string {
+  return count === 1 ? '1 record' : `${number(count)} records`;
+}
+
 function headline({ exit, records, counts }: Summary, bad: FindingGroup[], unsure: FindingGroup[]): string {
   if (exit === 1) {
     const verdicts = [...new Set(bad.map(({ verdict }) => verdict))];
@@ -44,14 +48,14 @@ function headline({ exit, records, counts }: Summary, bad: FindingGroup[], unsur
   }
   const young = counts.PENDING ?? 0;
   const pending = young === 0 ? '' : `; ${number(young)} of them are PENDING, not sealed for long enough yet`;
-  return `VERIFIED: ${number(records)} records, nothing changed, removed, added or moved${pending}.`;
+  return `VERIFIED: ${recordsOf(records)}, nothing changed, removed, added or moved${pending}.`;
 }
 
 function checkedLines({ checked, records, chains, epochs, seconds }: Summary): string[] {
   const key = checked.withKey ? "with the auditor's key" : 'without a key, tags taken as given';
   const rate = seconds > 0 ? `, ${number(Math.round(checked.documents / seconds))} documents a second` : '';
   const lines = [
-    `Checked  ${number(records)} records of ${chains} chains, ${number(epochs)} epochs, ${key} (${seconds.toFixed(1)} s${rate})`,
+    `Checked  ${recordsOf(records)} of ${chains} chains, ${number(epochs)} epochs, ${key} (${seconds.toFixed(1)} s${rate})`,
     `         in ${checked.source}`,
   ];
   if (checked.since !== undefined && checked.asOf !== undefined) {
