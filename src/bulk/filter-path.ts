@@ -2,7 +2,7 @@
  * Owns `filter_path`: which parts of an answer a client wants. Includes, excludes (`-`), `*` within a name, `**` for any depth,
  * arrays not counted as a level; what becomes empty goes too. As Elasticsearch does it, in this order: includes, then excludes.
  */
-import { matchesGlob } from './glob.ts';
+import { matchesGlob } from '../lib/glob.ts';
 
 /** Undefined when the parameter says nothing. */
 export interface PathFilter {

@@ -1,6 +1,6 @@
 /** Owns the choice of clients by what they say they are, or by where they call from. */
 import type { IncomingMessage } from 'node:http';
-import { matchesGlob } from '../bulk/glob.ts';
+import { matchesGlob } from '../lib/glob.ts';
 
 export interface ClientPatterns {
   match(request: IncomingMessage): boolean;

@@ -2,6 +2,7 @@
  * Which chain a destination belongs to. A chain should live as long as its records do, so the default takes away what
  * changes from day to day: `logstash-2026.11.23` and `logstash-2026.11.24` are one chain and one retention.
  */
+import { matchesGlob } from '../lib/glob.ts';
 
 export interface ChainRule {
   /** Destination name with `*` for any run of characters. */
@@ -19,12 +20,11 @@ const trailingNumber = /[-_.]\d+$/;
 
 /** Returns a function from destination to chain name; remembers a bounded number of answers. */
 export function chainNaming(rules: readonly ChainRule[]): (dest: string) => string {
-  const compiled = rules.map((rule) => ({ test: wildcard(rule.pattern), chain: rule.chain }));
   const cache = new Map<string, string>();
   return (dest) => {
     const known = cache.get(dest);
     if (known !== undefined) return known;
-    const name = compiled.find((rule) => rule.test.test(dest))?.chain ?? stem(dest);
+    const name = rules.find(({ pattern }) => matchesGlob(pattern, dest))?.chain ?? stem(dest);
     if (cache.size >= cacheEntriesMax) cache.clear();
     cache.set(dest, name);
     return name;
@@ -34,9 +34,4 @@ export function chainNaming(rules: readonly ChainRule[]): (dest: string) => stri
 function stem(dest: string): string {
   const undated = dest.replace(trailingDate, '').replace(trailingNumber, '').replace(trailingDate, '');
   return undated === '' || undated === controlChain ? dest : undated;
-}
-
-function wildcard(pattern: string): RegExp {
-  const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*');
-  return new RegExp(`^${escaped}$`, 's');
 }

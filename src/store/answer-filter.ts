@@ -1,6 +1,7 @@
 /** `filter_path` and `pretty` on answers, for people with curl and for clients that save bytes. */
+
+import { matchesGlob } from '../lib/glob.ts';
 import { isObject } from './query.ts';
-import { matchesWildcard } from './wildcard.ts';
 
 /** Members that a list of patterns leaves: `took,items.*.status`, `**.reason`, `-took`. Nothing left is `{}`. */
 export function filterPath(value: unknown, patterns: string): unknown {
@@ -70,6 +71,6 @@ function step(path: Path, name: string): Path[] {
   if (first === undefined) return [];
   // `**` stands for any number of names, none included.
   if (first === '**') return [path, ...step(rest, name), ...(rest.length === 0 ? [[]] : [])];
-  const matches = matchesWildcard(first, name);
+  const matches = matchesGlob(first, name);
   return matches ? [rest] : [];
 }

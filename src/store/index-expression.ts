@@ -1,7 +1,8 @@
 /** Which indices a path names: `a,logs-*,-logs-old`, `_all`, and what happens if there are none. */
+
+import { matchesGlob } from '../lib/glob.ts';
 import type { StoreDatabase, StoredIndex } from './database.ts';
 import { indexNotFound } from './store-error.ts';
-import { matchesWildcard } from './wildcard.ts';
 
 /** `undefined` and `_all` name all. Errors: index_not_found_exception for a plain name that is not there. */
 export function resolveIndices(
@@ -27,7 +28,7 @@ export function resolveIndices(
       continue;
     }
     for (const index of database.indices()) {
-      if (!matchesWildcard(pattern, index.name) || (index.name.startsWith('.') && !hidden && !pattern.startsWith('.')))
+      if (!matchesGlob(pattern, index.name) || (index.name.startsWith('.') && !hidden && !pattern.startsWith('.')))
         continue;
       if (exclude) chosen.delete(index.name);
       else chosen.set(index.name, index);

@@ -1,6 +1,7 @@
 /** `_source` as asked for: all of it to the byte, none, or some members. */
+
+import { matchesGlob } from '../lib/glob.ts';
 import { isObject } from './query.ts';
-import { matchesWildcard } from './wildcard.ts';
 
 export interface SourceFilter {
   /** Empty: all that is not excluded. */
@@ -53,7 +54,7 @@ function chosen(path: string, { includes, excludes }: SourceFilter): boolean {
 
 /** A pattern covers its path and all below it. */
 function covers(pattern: string, path: string): boolean {
-  return matchesWildcard(pattern, path) || matchesWildcard(`${pattern}.*`, path);
+  return matchesGlob(pattern, path) || matchesGlob(`${pattern}.*`, path);
 }
 
 function list(text: string | null | undefined): string[] {

@@ -1,11 +1,11 @@
 import type { Clock } from '../lib/clock.ts';
+import { matchesGlob } from '../lib/glob.ts';
 import type { Asker, JsonObject } from './ask.ts';
 import { askFor, askOptional, integerAt, isObject, objectAt, textsAt } from './ask.ts';
 import type { SignatureFieldState } from './signature-mapping.ts';
 import { additiveMapping, signatureFieldState } from './signature-mapping.ts';
 import type { RawNeed } from './source-rule.ts';
 import { sourceRule } from './source-rule.ts';
-import { matchesPattern } from './template-pattern.ts';
 import type { ConcreteIndex, Topology } from './topology.ts';
 import { isPlainName, resolveTopology } from './topology.ts';
 
@@ -139,7 +139,7 @@ export class DestinationBook {
       return { settings, mappings: [objectAt(simulated, 'mappings') ?? {}], doubt };
     }
     const legacy = Object.values((await askOptional(asker, 'GET', '/_template')) ?? {}).filter((template) =>
-      textsAt(template, 'index_patterns').some((pattern) => matchesPattern(pattern, dest)),
+      textsAt(template, 'index_patterns').some((pattern) => matchesGlob(pattern, dest)),
     );
     const settings = Object.assign({}, ...legacy.map((template) => flattened(objectAt(template, 'settings') ?? {})));
     return { settings, mappings: legacy.map((template) => objectAt(template, 'mappings') ?? {}), doubt };

@@ -1,10 +1,5 @@
 /** Elasticsearch's index patterns and lists of them. Pure. */
-
-/** Only `*` is special. */
-export function matchesPattern(pattern: string, name: string): boolean {
-  const literal = (part: string) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${pattern.split('*').map(literal).join('.*')}$`, 's').test(name);
-}
+import { matchesGlob } from '../lib/glob.ts';
 
 /**
  * `action.auto_create_index`: `true`, `false`, or patterns with `+` or `-`, the first that matches counts; a list without a
@@ -15,7 +10,7 @@ export function mayAutoCreate(setting: string | undefined, name: string): boolea
   if (setting === 'false') return false;
   for (const part of setting.split(',').map((one) => one.trim())) {
     const forbids = part.startsWith('-');
-    if (matchesPattern(part.replace(/^[+-]/, ''), name)) return !forbids;
+    if (matchesGlob(part.replace(/^[+-]/, ''), name)) return !forbids;
   }
   return false;
 }

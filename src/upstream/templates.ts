@@ -5,11 +5,11 @@
  * Must never write a template with a pattern `*`, and never one that it cannot undo.
  */
 
+import { matchesGlob } from '../lib/glob.ts';
 import type { Asker, JsonObject } from './ask.ts';
 import { askFor, askOptional, denied, isObject, objectAt, objectsAt, refusal, textAt, textsAt } from './ask.ts';
 import { leanMapping, signatureComponent } from './signature-mapping.ts';
 import { systemTemplate, systemTemplateBody } from './system-indices.ts';
-import { matchesPattern } from './template-pattern.ts';
 
 /** `done` the next index of that name has the mapping · `none` no template makes such an index · `advice` what a person can do. */
 export type Composition = { kind: 'done' | 'none' } | { kind: 'advice'; template: string; text: string };
@@ -115,7 +115,7 @@ export class Templates {
     const wanted = ['name', ...parts.map((part) => `index_template.${part}`)].map((part) => `index_templates.${part}`);
     const all = await this.#indexTemplates(`?filter_path=${wanted.join(',')}`);
     const matching = all.filter(({ body }) =>
-      textsAt(body, 'index_patterns').some((pattern) => matchesPattern(pattern, name)),
+      textsAt(body, 'index_patterns').some((pattern) => matchesGlob(pattern, name)),
     );
     const priority = ({ body }: NamedTemplate) => Number(body.priority ?? 0);
     return matching.sort((a, b) => priority(b) - priority(a))[0];

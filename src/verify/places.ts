@@ -4,6 +4,7 @@
  * Owns what place records, data streams and the verifier's own patterns allow. Assumes place facts are all known before
  * the first record is examined; must never take a place from the documents that are judged.
  */
+import { matchesGlob } from '../lib/glob.ts';
 import { systemIndices } from './source.ts';
 
 export type Location = 'in place' | 'rejects' | 'elsewhere';
@@ -23,10 +24,10 @@ export class Places {
   readonly #documents: Map<string, number> = new Map();
   readonly #dataStreamOf: Map<string, string> = new Map();
   #located: Location[][] = [];
-  readonly #patterns: { dest: string; matches: RegExp }[];
+  readonly #patterns: readonly PlacePattern[];
 
   constructor(patterns: readonly PlacePattern[]) {
-    this.#patterns = patterns.map(({ dest, pattern }) => ({ dest, matches: wildcard(pattern) }));
+    this.#patterns = patterns;
     this.#documents.set(systemIndices.control, 0);
     this.#documents.set(systemIndices.rejects, 0);
   }
@@ -76,7 +77,7 @@ export class Places {
     if (this.#isHome(index, dest)) return 'in place';
     const restored = restoredName.exec(index)?.[1];
     if (restored !== undefined && this.#isHome(restored, dest)) return 'in place';
-    const allowed = this.#patterns.some((pattern) => pattern.dest === dest && pattern.matches.test(index));
+    const allowed = this.#patterns.some((pattern) => pattern.dest === dest && matchesGlob(pattern.pattern, index));
     return allowed ? 'in place' : 'elsewhere';
   }
 
@@ -94,9 +95,4 @@ export class Places {
     if (dataStream !== undefined) return dataStream === dest && !failureStoreName.test(index);
     return backingName.exec(index)?.[1] === dest;
   }
-}
-
-function wildcard(pattern: string): RegExp {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`);
 }

@@ -3,8 +3,9 @@
  *
  * Owns that expression. Assumes it comes from the verifier. The indices that belong to Logseal itself are never left out by it.
  */
-import { matchesGlob } from '../../bulk/glob.ts';
+
 import { LogsealError } from '../../errors.ts';
+import { matchesGlob } from '../../lib/glob.ts';
 import { systemIndices } from '../source.ts';
 
 export interface SourceSelection {

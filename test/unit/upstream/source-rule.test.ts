@@ -1,4 +1,5 @@
 import t from 'tap';
+import { matchesGlob } from '../../../src/lib/glob.ts';
 import {
   additiveMapping,
   flatMapping,
@@ -6,7 +7,7 @@ import {
   signatureFieldState,
 } from '../../../src/upstream/signature-mapping.ts';
 import { sourceRule } from '../../../src/upstream/source-rule.ts';
-import { matchesPattern, mayAutoCreate } from '../../../src/upstream/template-pattern.ts';
+import { mayAutoCreate } from '../../../src/upstream/template-pattern.ts';
 import { isPlainName, writeIndicesSince } from '../../../src/upstream/topology.ts';
 
 const stored = { 'index.mode': 'standard' };
@@ -117,11 +118,11 @@ t.test("our field is told from a user's own, also after dynamic mapping made it"
 });
 
 t.test("Elasticsearch's patterns are read as it reads them", async (t) => {
-  t.ok(matchesPattern('logs-*-*', 'logs-a-b'));
-  t.notOk(matchesPattern('logs-*', 'logs'));
-  t.ok(matchesPattern('a.b', 'a.b'));
-  t.notOk(matchesPattern('a.b', 'axb'));
-  t.ok(matchesPattern('*', '.x'));
+  t.ok(matchesGlob('logs-*-*', 'logs-a-b'));
+  t.notOk(matchesGlob('logs-*', 'logs'));
+  t.ok(matchesGlob('a.b', 'a.b'));
+  t.notOk(matchesGlob('a.b', 'axb'));
+  t.ok(matchesGlob('*', '.x'));
   const allowed: [string | undefined, string, boolean][] = [
     [undefined, 'a', true],
     ['true', 'a', true],
