@@ -27,6 +27,7 @@ const retryMsMax = 5_000;
 
 export class Contact {
   readonly #options: ContactOptions;
+  readonly #opened = Promise.withResolvers<void>();
   #attached: { signing: Signing; delivery: RemoteDelivery; vkey: string } | undefined;
   #timer: Timer | undefined;
   #stopped = false;
@@ -79,6 +80,11 @@ export class Contact {
     });
   }
 
+  /** Resolves when delivery has begun. */
+  opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
   /** Resolves when it makes no sense to wait for delivery: the search engine is away, or must not be sent anything. */
   async away(): Promise<void> {
     for (;;) {
@@ -126,6 +132,7 @@ export class Contact {
     this.#unavailable = false;
     this.problem = undefined;
     options.log.event('delivery-started');
+    this.#opened.resolve();
   }
 
   async #ask(): Promise<string> {

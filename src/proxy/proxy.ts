@@ -60,6 +60,8 @@ export class LogsealProxy {
     const gone = Promise.race([late, contact.away()]);
     signing.admission.close();
     await server.stop(5_000);
+    // A start just over may still owe chains a rotation, which must come before they are sealed.
+    await Promise.race([contact.opened(), gone]);
     await signing.sealData();
     await delivery.drained(wal.durable, gone);
     await signing.sealControl();
