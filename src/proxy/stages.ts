@@ -28,7 +28,7 @@ import { Upstream } from '../upstream/upstream.ts';
 import { CursorFile } from '../wal/cursor.ts';
 import type { DirectoryLock } from '../wal/lock.ts';
 import type { Position } from '../wal/position.ts';
-import { comparePositions } from '../wal/position.ts';
+import { comparePositions, readPosition } from '../wal/position.ts';
 import { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { findAuditors } from './auditors.ts';
 import { Contact } from './contact.ts';
@@ -213,12 +213,6 @@ function firstWanted(cursor: CursorValue | undefined, unsealed: Position | undef
   const needed = neededFrom(cursor);
   const first = comparePositions(needed, unsealed) < 0 ? needed : unsealed;
   return first.segment === 0 ? undefined : first;
-}
-
-function readPosition(value: unknown): Position {
-  const { segment, offset } = (value ?? {}) as Partial<Position>;
-  if (!Number.isSafeInteger(segment) || !Number.isSafeInteger(offset)) throw new TypeError('not a position');
-  return { segment: segment as number, offset: offset as number };
 }
 
 async function writeTrust(instance: Instance, vkey: string, signing: Signing): Promise<void> {

@@ -12,3 +12,10 @@ export function comparePositions(a: Position, b: Position): number {
 export function describePosition(position: Position): string {
   return `segment ${position.segment}, byte ${position.offset}`;
 }
+
+/** Checks a value that was read back. Throws TypeError for another shape. */
+export function readPosition(value: unknown): Position {
+  const { segment, offset } = (value ?? {}) as Partial<Position>;
+  if (!Number.isSafeInteger(segment) || !Number.isSafeInteger(offset)) throw new TypeError('not a position');
+  return { segment: segment as number, offset: offset as number };
+}
