@@ -14,6 +14,8 @@ export const errorCodes = {
   DATA_DIR_INVALID: 'stop',
   DELIVERY_FAILED: 'stop',
   DEMO_FAILED: 'refuse',
+  ENCRYPTION_KEY_MISSING: 'stop',
+  ENCRYPTION_KEY_WRONG: 'stop',
   INTAKE_BUSY: 'retry',
   KEY_INVALID: 'stop',
   LOG_CORRUPT: 'stop',

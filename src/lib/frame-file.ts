@@ -5,10 +5,11 @@
  *
  *   0         8         12        16        24        32         40         48     60     64
  *   ┌─────────┬─────────┬─────────┬─────────┬─────────┬──────────┬──────────┬──────┬──────┐
- *   │ magic   │ version │ 64      │ number  │ id      │ end of   │ created  │ 0    │ CRC  │   big-endian
- *   │         │ u32     │ u32     │ u64     │ random  │ previous │ ms u64   │      │ -32  │
+ *   │ magic   │ version │ 64      │ number  │ id      │ end of   │ created  │ key  │ CRC  │   big-endian
+ *   │         │ u32     │ u32     │ u64     │ random  │ previous │ ms u64   │ id,0 │ -32  │
  *   └─────────┴─────────┴─────────┴─────────┴─────────┴──────────┴──────────┴──────┴──────┘
  * All files of one directory have the same id. `end of previous` is where the frames of the file before it end (0: none).
+ * Version 1 has payloads in clear and no key id; version 2 has encrypted payloads, and 8 bytes that tell under which key.
  */
 
 import { crc32 } from 'node:zlib';
@@ -19,34 +20,49 @@ import { decodeFrameHeader, frameBytes, frameHeaderBytes } from './frame.ts';
 
 export const fileHeaderBytes = 64;
 const chunkBytes = 4 * 1024 * 1024;
-const formatVersion = 1;
+const clearVersion = 1;
+const encryptedVersion = 2;
+const keyIdBytes = 8;
 
 export interface FrameFileHeader extends FramePlace {
   previousEnd: number;
   createdMs: number;
+  /** 8 bytes that name the key under which the payloads are encrypted; none where they stand in clear. */
+  keyId?: Buffer;
 }
 
 export function encodeFileHeader(magic: Buffer, header: FrameFileHeader): Buffer {
   const bytes = Buffer.alloc(fileHeaderBytes);
   magic.copy(bytes, 0, 0, 8);
-  bytes.writeUInt32BE(formatVersion, 8);
+  bytes.writeUInt32BE(header.keyId === undefined ? clearVersion : encryptedVersion, 8);
   bytes.writeUInt32BE(fileHeaderBytes, 12);
   bytes.writeBigUInt64BE(BigInt(header.number), 16);
   header.id.copy(bytes, 24, 0, 8);
   bytes.writeBigUInt64BE(BigInt(header.previousEnd), 32);
   bytes.writeBigUInt64BE(BigInt(header.createdMs), 40);
+  header.keyId?.copy(bytes, 48, 0, keyIdBytes);
   bytes.writeUInt32BE(crc32(bytes.subarray(0, 60)), 60);
   return bytes;
 }
 
+/** Whether files of a kind may be encrypted. */
+type Encryption = 'never' | 'allowed';
+
 /** What is wrong with a header, or the header. `number` is what the file's name says. */
-export function decodeFileHeader(magic: Buffer, bytes: Buffer, number: number): FrameFileHeader | string {
+export function decodeFileHeader(
+  magic: Buffer,
+  bytes: Buffer,
+  number: number,
+  encryption: Encryption = 'never',
+): FrameFileHeader | string {
   if (bytes.length < fileHeaderBytes) return 'is shorter than its header';
   if (bytes.readUInt32BE(60) !== crc32(bytes.subarray(0, 60))) return 'has a header that fails its checksum';
   if (!bytes.subarray(0, 8).equals(magic.subarray(0, 8))) return 'is a file of another kind';
-  if (bytes.readUInt32BE(8) !== formatVersion)
-    return `has format version ${bytes.readUInt32BE(8)}, not ${formatVersion}`;
-  if (bytes.readUInt32BE(12) !== fileHeaderBytes || bytes.subarray(48, 60).some((byte) => byte !== 0)) {
+  const version = bytes.readUInt32BE(8);
+  const encrypted = version === encryptedVersion && encryption === 'allowed';
+  if (!encrypted && version !== clearVersion) return `has format version ${version}, not ${clearVersion}`;
+  const zerosFrom = encrypted ? 48 + keyIdBytes : 48;
+  if (bytes.readUInt32BE(12) !== fileHeaderBytes || bytes.subarray(zerosFrom, 60).some((byte) => byte !== 0)) {
     return 'has a header of another shape';
   }
   if (bytes.readBigUInt64BE(16) !== BigInt(number)) return 'has another number in its header than in its name';
@@ -55,13 +71,19 @@ export function decodeFileHeader(magic: Buffer, bytes: Buffer, number: number): 
     id: Buffer.from(bytes.subarray(24, 32)),
     previousEnd: Number(bytes.readBigUInt64BE(32)),
     createdMs: Number(bytes.readBigUInt64BE(40)),
+    ...(encrypted && { keyId: Buffer.from(bytes.subarray(48, 48 + keyIdBytes)) }),
   };
 }
 
-export async function readFileHeader(file: DiskFile, magic: Buffer, number: number): Promise<FrameFileHeader | string> {
+export async function readFileHeader(
+  file: DiskFile,
+  magic: Buffer,
+  number: number,
+  encryption: Encryption = 'never',
+): Promise<FrameFileHeader | string> {
   const bytes = Buffer.alloc(fileHeaderBytes);
   const filled = await file.read(bytes, 0);
-  return decodeFileHeader(magic, bytes.subarray(0, filled), number);
+  return decodeFileHeader(magic, bytes.subarray(0, filled), number, encryption);
 }
 
 interface StoredFrame {

@@ -50,10 +50,15 @@ export function paddingOf(length: number): Buffer {
   return zeros.subarray(0, paddedLength(length) - length);
 }
 
-/** The checksum of a payload and its padding: can be taken before the frame's place is known. */
-export function bodyCrcOf(payload: Buffer): number {
-  const crc = crc32(payload);
-  const padding = paddingOf(payload.length);
+/** The checksum of a payload, given whole or in parts, and its padding: can be taken before the frame's place is known. */
+export function bodyCrcOf(...payload: readonly Buffer[]): number {
+  let crc = 0;
+  let length = 0;
+  for (const part of payload) {
+    crc = crc32(part, crc);
+    length += part.length;
+  }
+  const padding = paddingOf(length);
   return padding.length === 0 ? crc : crc32(padding, crc);
 }
 

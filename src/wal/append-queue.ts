@@ -10,8 +10,9 @@ import type { Space } from './space.ts';
 
 export interface Append {
   payload: Buffer;
-  bodyCrc: number;
-  /** On disk, with header and padding. */
+  /** Of a payload that goes to disk as it is. */
+  bodyCrc: number | undefined;
+  /** On disk, with header, padding, and what encryption adds. */
   bytes: number;
   space: Space;
   resolve(position: Position): void;
@@ -22,6 +23,17 @@ export class AppendQueue {
   #waiting: Append[] = [];
   #flying: Append[] = [];
   #bytes = 0;
+  readonly #addedBytes: number;
+
+  /** `addedBytes`: what each payload gains by encryption; 0 means that there is none. */
+  constructor(addedBytes: number) {
+    this.#addedBytes = addedBytes;
+  }
+
+  /** What a payload of `length` bytes takes on disk. */
+  bytesOf(length: number): number {
+    return frameBytes(length + this.#addedBytes);
+  }
 
   /** Bytes of all that is not yet answered. */
   get bytes(): number {
@@ -39,9 +51,9 @@ export class AppendQueue {
   }
 
   add(payload: Buffer, space: Space): Promise<Position> {
-    const bytes = frameBytes(payload.length);
+    const bytes = this.bytesOf(payload.length);
     // The checksum is taken here, while an earlier group is on its way to the disk.
-    const bodyCrc = bodyCrcOf(payload);
+    const bodyCrc = this.#addedBytes === 0 ? bodyCrcOf(payload) : undefined;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ payload, bodyCrc, bytes, space, resolve, reject });
       this.#bytes += bytes;

@@ -11,6 +11,8 @@ import type { FileSystem } from '../lib/file-system.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
 import { readFrames } from '../lib/frame-file.ts';
 import { corrupt, listSegments } from './format.ts';
+import type { FrameCipher, LogDirectory } from './frame-cipher.ts';
+import { cipherOf, pathOf } from './frame-cipher.ts';
 import type { Position } from './position.ts';
 import { comparePositions, describePosition } from './position.ts';
 import type { OpenSegment } from './segment.ts';
@@ -31,21 +33,25 @@ interface Bound {
 
 export class WalReader {
   readonly #fs: FileSystem;
+  readonly #log: LogDirectory;
   readonly #directory: string;
   readonly #pool: BufferPool | undefined;
   #at: Position | undefined;
   #open: OpenSegment | undefined;
+  /** Of the open segment; undefined if it is in clear. */
+  #cipher: FrameCipher | undefined;
 
-  private constructor(fs: FileSystem, directory: string, from: Position | undefined, pool: BufferPool | undefined) {
+  private constructor(fs: FileSystem, log: LogDirectory, from: Position | undefined, pool: BufferPool | undefined) {
     this.#fs = fs;
     this.#pool = pool;
-    this.#directory = directory;
+    this.#log = log;
+    this.#directory = pathOf(log);
     this.#at = from;
   }
 
   /** Begins at `from`, or at the oldest frame that is kept. Memory comes from `pool`, to which the caller gives it back. */
   static async open(
-    dir: string,
+    dir: LogDirectory,
     from: Position | undefined,
     fs: FileSystem = diskFileSystem,
     pool?: BufferPool,
@@ -57,7 +63,8 @@ export class WalReader {
 
   /**
    * The next frames before `limit`, at least one, up to about 4 MiB; undefined if there are none.
-   * Throws WAL_CORRUPT (segment, offset) for damage, WAL_TRIMMED if the segment to read was deleted.
+   * Throws WAL_CORRUPT (segment, offset) for damage, WAL_TRIMMED if the segment to read was deleted, ENCRYPTION_KEY_MISSING
+   * and ENCRYPTION_KEY_WRONG for a segment that cannot be read with the keys given.
    */
   async next(limit: Position | undefined): Promise<Frame[] | undefined> {
     for (;;) {
@@ -101,14 +108,21 @@ export class WalReader {
       if (limit === undefined && !end.closed) return undefined;
       throw corrupt(at.segment, at.offset, 'a frame is missing or fails its checksum');
     }
-    this.#at = { segment: at.segment, offset: run.next };
-    return run.frames
+    const frames = run.frames
       .filter((frame) => frame.payload.length > 0)
       .map(({ offset, next: end, payload }) => ({
         position: { segment: at.segment, offset },
         next: { segment: at.segment, offset: end },
-        payload,
+        payload: this.#inClear(payload, at.segment, offset),
       }));
+    this.#at = { segment: at.segment, offset: run.next };
+    return frames;
+  }
+
+  #inClear(stored: Buffer, segment: number, offset: number): Buffer {
+    const payload = this.#cipher === undefined ? stored : this.#cipher.decrypt(stored, offset);
+    if (payload === undefined) throw corrupt(segment, offset, 'a frame fails its authentication');
+    return payload;
   }
 
   /** Up to where frames may be read in this segment, and whether that is where it ends for good. */
@@ -133,8 +147,10 @@ export class WalReader {
   async #segment(number: number): Promise<OpenSegment | undefined> {
     if (this.#open?.header.number === number) return this.#open;
     await this.close();
-    this.#open = await openSegment(this.#fs, this.#directory, number);
-    return this.#open;
+    const opened = await openSegment(this.#fs, this.#directory, number);
+    this.#open = opened;
+    this.#cipher = opened === undefined ? undefined : cipherOf(this.#log, opened.header);
+    return opened;
   }
 
   async #oldest(): Promise<Position | undefined> {

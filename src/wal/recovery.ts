@@ -16,6 +16,8 @@ import { encodeMark, frameHeaderBytes } from '../lib/frame.ts';
 import type { FrameFileHeader, FrameRun } from '../lib/frame-file.ts';
 import { encodeFileHeader, findProofOfDamage, readFrames } from '../lib/frame-file.ts';
 import { corrupt, firstSegmentNumber, listSegments, segmentMagic, segmentPath, temporaryPath } from './format.ts';
+import type { LogKeys } from './frame-cipher.ts';
+import { cipherOf, encryptionBytes, keyIdOf } from './frame-cipher.ts';
 import type { Position } from './position.ts';
 import { createSegment, firstOffset, openSegment, readSegmentHeader } from './segment.ts';
 
@@ -32,6 +34,8 @@ export interface RecoveredSegment {
   createdMs: number;
   /** Where its frames end. */
   end: number;
+  /** Whether its payloads stand in clear. */
+  inClear: boolean;
 }
 
 export interface RecoveredLog {
@@ -48,17 +52,20 @@ export interface RecoveryOptions {
   fs: FileSystem;
   directory: string;
   cursor: Position | undefined;
+  keys: LogKeys;
   nowMs: number;
 }
 
 export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
-  const { fs, directory, cursor } = options;
+  const { fs, directory, cursor, keys } = options;
   const { segments: numbers, unfinished } = await listSegments(fs, directory);
   for (const name of unfinished) await fs.remove(join(directory, name));
   const recovery: Recovery = { frames: 0, bytes: 0, tornBytes: 0 };
   if (numbers.length === 0) return startLog(options, recovery);
   const headers: FrameFileHeader[] = [];
   for (const number of numbers) headers.push(await headerOf(fs, directory, number));
+  // Before anything is written: without its key a segment could be copied, but nobody could deliver it.
+  for (const header of headers) cipherOf({ path: directory, keys }, header);
   const first = await dropBeforeGap(options, headers);
   const from = startOf(headers, cursor);
   const segments: RecoveredSegment[] = [];
@@ -66,11 +73,11 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
     if (index < first) continue;
     const next = headers[index + 1];
     if (next !== undefined && header.number < from.segment) {
-      segments.push({ number: header.number, createdMs: header.createdMs, end: next.previousEnd });
+      segments.push({ ...factsOf(header), end: next.previousEnd });
       continue;
     }
     const copy = await rewriteSegment(options, header, next?.previousEnd, from, recovery);
-    segments.push({ number: header.number, createdMs: header.createdMs, end: copy.end });
+    segments.push({ ...factsOf(header), end: copy.end });
     if (next !== undefined) {
       await copy.file.close();
       continue;
@@ -82,12 +89,19 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
 }
 
 async function startLog(options: RecoveryOptions, recovery: Recovery): Promise<RecoveredLog> {
-  const { fs, directory, cursor, nowMs } = options;
+  const { fs, directory, cursor, keys, nowMs } = options;
   if (cursor !== undefined) throw corrupt(cursor.segment, cursor.offset, 'there is a cursor but no log');
-  const header = { number: firstSegmentNumber, id: randomBytes(8), previousEnd: 0, createdMs: nowMs };
+  const header: FrameFileHeader = {
+    ...{ number: firstSegmentNumber, id: randomBytes(8), previousEnd: 0, createdMs: nowMs },
+    ...(keys.current !== undefined && { keyId: keyIdOf(keys.current) }),
+  };
   const file = await createSegment(fs, directory, header);
-  const segments = [{ number: header.number, createdMs: nowMs, end: firstOffset }];
+  const segments = [{ ...factsOf(header), end: firstOffset }];
   return { recovery, segments, header, file, marked: true };
+}
+
+function factsOf({ number, createdMs, keyId }: FrameFileHeader): Omit<RecoveredSegment, 'end'> {
+  return { number, createdMs, inClear: keyId === undefined };
 }
 
 async function headerOf(fs: FileSystem, directory: string, number: number): Promise<FrameFileHeader> {
@@ -178,7 +192,8 @@ async function copyFrames(
   for (;;) {
     const run = await readFrames(source, header, end, bound);
     if (run.bytes.length > 0) await writeAll(target, [run.bytes], end);
-    const seen = countFrames(run, segment === from.segment ? from.offset : 0, recovery);
+    const added = header.keyId === undefined ? 0 : encryptionBytes;
+    const seen = countFrames(run, segment === from.segment ? from.offset : 0, added, recovery);
     cursorSeen ||= seen;
     const last = run.frames.at(-1);
     if (last !== undefined) marked = last.payload.length === 0;
@@ -201,13 +216,13 @@ async function copyFrames(
 }
 
 /** Adds the frames from `offset` on to the count; true if `offset` is where one of them begins or the run ends. */
-function countFrames(run: FrameRun, offset: number, recovery: Recovery): boolean {
+function countFrames(run: FrameRun, offset: number, addedBytes: number, recovery: Recovery): boolean {
   let seen = run.next === offset;
   for (const frame of run.frames) {
     seen ||= frame.offset === offset;
     if (frame.offset < offset || frame.payload.length === 0) continue;
     recovery.frames += 1;
-    recovery.bytes += frame.payload.length;
+    recovery.bytes += frame.payload.length - addedBytes;
   }
   return seen;
 }

@@ -45,7 +45,7 @@ export async function openSegment(
     throw error;
   }
   try {
-    const header = await readFileHeader(file, segmentMagic, segment);
+    const header = await readFileHeader(file, segmentMagic, segment, 'allowed');
     if (typeof header === 'string') throw corrupt(segment, 0, `the file ${header}`);
     return { header, file };
   } catch (error) {

@@ -59,6 +59,11 @@ export class LogSpace {
     return this.#closedBytes + this.#active.end;
   }
 
+  /** Segments whose payloads stand in clear. */
+  get clearSegments(): number {
+    return this.#segments.filter((segment) => segment.inClear).length;
+  }
+
   get diskFull(): boolean {
     return this.#diskFull;
   }

@@ -12,6 +12,7 @@ import type { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { diskFileSystem, isFullError, isMissingError } from '../lib/file-system.ts';
+import type { LogKeys } from './frame-cipher.ts';
 import type { Position } from './position.ts';
 import { comparePositions } from './position.ts';
 import type { RecoveredLog, Recovery } from './recovery.ts';
@@ -36,12 +37,15 @@ export interface LogOptions {
   cursor: Position | undefined;
   /** Called once, when the log can no longer reach its disk. Every append is refused from then on. */
   fatal(error: LogsealError): void;
+  /** Under which payloads are encrypted; without them they are written in clear, and only such can be read. */
+  keys?: LogKeys | undefined;
   fs?: FileSystem;
   /** Bytes of appends that may wait for the disk. Default 256 MiB. */
   queueBytesMax?: number;
 }
 
 const queueBytesMaxDefault = 256 * 1024 * 1024;
+const noKeys: LogKeys = { current: undefined, previous: [] };
 
 export class WriteAheadLog {
   readonly #space: LogSpace;
@@ -65,6 +69,7 @@ export class WriteAheadLog {
       segmentBytes,
       queueBytesMax: options.queueBytesMax ?? queueBytesMaxDefault,
       space: this.#space,
+      keys: options.keys ?? noKeys,
       header: log.header,
       file: log.file,
       end,
@@ -78,13 +83,14 @@ export class WriteAheadLog {
 
   /**
    * Recovers the log in `dir`, which is made if it is missing. The positions of frames are the same as before.
-   * Throws WAL_CORRUPT for damage (with segment and offset), LOG_FULL if there is no room to write one segment anew.
+   * Throws WAL_CORRUPT for damage (with segment and offset), LOG_FULL if there is no room to write one segment anew, and
+   * ENCRYPTION_KEY_MISSING or ENCRYPTION_KEY_WRONG, with nothing changed, for segments that `keys` do not open.
    */
   static async open(options: LogOptions): Promise<{ wal: WriteAheadLog; recovery: Recovery }> {
     const { dir: directory, cursor, clock, reserveBytes } = options;
     const fs = options.fs ?? diskFileSystem;
     await fs.makeDirectory(directory);
-    const request = { fs, directory, cursor, nowMs: clock.now() };
+    const request = { fs, directory, cursor, keys: options.keys ?? noKeys, nowMs: clock.now() };
     const log = await recoverLog(request).catch(async (error: unknown) => {
       if (!isFullError(error)) throw error;
       await removeReserve(fs, directory);
@@ -120,6 +126,11 @@ export class WriteAheadLog {
   /** Calls `listener` after each group, with the new `durable`. It must not throw. */
   onDurable(listener: (durable: Position) => void): void {
     this.#listeners.push(listener);
+  }
+
+  /** Segments on disk whose payloads stand in clear; 0 in an empty log with a key. */
+  get clearSegments(): number {
+    return this.#space.clearSegments;
   }
 
   /** Bytes that are wanted or wait to be written. Segments that are only kept do not count. */

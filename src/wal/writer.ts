@@ -9,14 +9,15 @@
  *   append → queue ─┘            └─ ENOSPC → ftruncate, fsync → free kept segments, reserve → again, or LOG_FULL
  */
 
+import { randomBytes } from 'node:crypto';
 import { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { DiskFile, FileSystem } from '../lib/file-system.ts';
 import { isFullError, writeAll } from '../lib/file-system.ts';
 import {
+  bodyCrcOf,
   encodeFrameHeader,
   encodeMark,
-  frameBytes,
   frameHeaderBytes,
   paddingOf,
   payloadBytesMax,
@@ -24,6 +25,8 @@ import {
 import type { FrameFileHeader } from '../lib/frame-file.ts';
 import type { Append } from './append-queue.ts';
 import { AppendQueue, fullError } from './append-queue.ts';
+import type { LogKeys } from './frame-cipher.ts';
+import { encryptionBytes, FrameCipher, keyIdOf, nonceBytes } from './frame-cipher.ts';
 import type { Position } from './position.ts';
 import { createSegment, firstOffset } from './segment.ts';
 import type { LogSpace, Space } from './space.ts';
@@ -35,7 +38,8 @@ export interface WriterOptions {
   segmentBytes: number;
   queueBytesMax: number;
   space: LogSpace;
-  /** The segment to go on with. */
+  keys: LogKeys;
+  /** The segment to go on with; only if it is encrypted as new ones are, else a new one is begun. */
   header: FrameFileHeader;
   file: DiskFile;
   end: number;
@@ -53,7 +57,9 @@ export class GroupWriter {
   #file: DiskFile;
   #end: number;
   #marked: boolean;
-  readonly #queue = new AppendQueue();
+  readonly #keyId: Buffer | undefined;
+  #cipher: FrameCipher | undefined;
+  readonly #queue: AppendQueue;
   #running: Promise<void> | undefined;
   /** Set again only by success: the next segment's name may be on disk already, with this one's end in it. */
   #rotateNext = false;
@@ -66,6 +72,12 @@ export class GroupWriter {
     this.#file = options.file;
     this.#end = options.end;
     this.#marked = options.marked;
+    const { current } = options.keys;
+    this.#queue = new AppendQueue(current === undefined ? 0 : encryptionBytes);
+    this.#keyId = current === undefined ? undefined : keyIdOf(current);
+    this.#cipher = current === undefined ? undefined : new FrameCipher(current, options.header);
+    // What an earlier process began in clear, or under another key, gets no further frame.
+    this.#rotateNext = this.#keyId?.toString('hex') !== options.header.keyId?.toString('hex');
   }
 
   /** One past the last durable frame. */
@@ -120,10 +132,10 @@ export class GroupWriter {
   #refusal(length: number, space: Space): LogsealError | undefined {
     if (this.#failure !== undefined) return this.#failure;
     if (this.#closing) return new LogsealError('STOPPING', 'the write-ahead log is closing');
-    if (length === 0 || length > payloadBytesMax) {
-      throw new RangeError(`a payload has 1 to ${payloadBytesMax} bytes, not ${length}`);
-    }
-    const bytes = this.#queue.bytes + frameBytes(length);
+    const lengthMax = payloadBytesMax - encryptionBytes;
+    if (length === 0 || length > lengthMax)
+      throw new RangeError(`a payload has 1 to ${lengthMax} bytes, not ${length}`);
+    const bytes = this.#queue.bytes + this.#queue.bytesOf(length);
     if (bytes > this.#options.queueBytesMax && this.#queue.bytes > 0) {
       return fullError('the queue of the write-ahead log', { queuedBytes: this.#queue.bytes });
     }
@@ -170,20 +182,8 @@ export class GroupWriter {
 
   /** True if all of it is with the kernel; false if there is no room, and then none of it is in the file. */
   async #write(appends: readonly Append[]): Promise<boolean> {
-    const headers = Buffer.allocUnsafe(appends.length * frameHeaderBytes);
-    const parts: Buffer[] = [];
-    let offset = this.#end;
-    for (const [index, append] of appends.entries()) {
-      const at = index * frameHeaderBytes;
-      const { length } = append.payload;
-      const header = { length, group: this.#end, bodyCrc: append.bodyCrc };
-      encodeFrameHeader(headers, at, this.#header, offset, header);
-      parts.push(headers.subarray(at, at + frameHeaderBytes), append.payload);
-      if (length % 8 !== 0) parts.push(paddingOf(length));
-      offset += append.bytes;
-    }
     try {
-      await writeAll(this.#file, parts, this.#end);
+      await writeAll(this.#file, this.#encode(appends), this.#end);
       return true;
     } catch (error) {
       if (!isFullError(error)) throw error;
@@ -192,6 +192,28 @@ export class GroupWriter {
       await this.#file.sync();
       return false;
     }
+  }
+
+  /** The bytes of a group from `#end` on. Made anew, with new nonces, when a smaller group is tried after ENOSPC. */
+  #encode(appends: readonly Append[]): Buffer[] {
+    const cipher = this.#cipher;
+    const headers = Buffer.allocUnsafe(appends.length * frameHeaderBytes);
+    const nonces = cipher === undefined ? undefined : randomBytes(appends.length * nonceBytes);
+    const parts: Buffer[] = [];
+    let offset = this.#end;
+    for (const [index, append] of appends.entries()) {
+      const at = index * frameHeaderBytes;
+      const nonce = nonces?.subarray(index * nonceBytes, (index + 1) * nonceBytes);
+      const body =
+        cipher === undefined || nonce === undefined ? [append.payload] : cipher.encrypt(append.payload, offset, nonce);
+      const length = body.reduce((sum, part) => sum + part.length, 0);
+      const header = { length, group: this.#end, bodyCrc: append.bodyCrc ?? bodyCrcOf(...body) };
+      encodeFrameHeader(headers, at, this.#header, offset, header);
+      parts.push(headers.subarray(at, at + frameHeaderBytes), ...body);
+      if (length % 8 !== 0) parts.push(paddingOf(length));
+      offset += append.bytes;
+    }
+    return parts;
   }
 
   /** What of the group may be tried again. */
@@ -218,7 +240,11 @@ export class GroupWriter {
   async #rotate(): Promise<boolean> {
     const { fs, clock, directory, space } = this.#options;
     const createdMs = clock.now();
-    const header = { number: this.#header.number + 1, id: this.#header.id, previousEnd: this.#end, createdMs };
+    const { keys } = this.#options;
+    const header: FrameFileHeader = {
+      ...{ number: this.#header.number + 1, id: this.#header.id, previousEnd: this.#end, createdMs },
+      ...(this.#keyId !== undefined && { keyId: this.#keyId }),
+    };
     let file: DiskFile;
     try {
       file = await createSegment(fs, directory, header);
@@ -229,10 +255,11 @@ export class GroupWriter {
     const old = this.#file;
     this.#rotateNext = false;
     this.#header = header;
+    this.#cipher = keys.current === undefined ? undefined : new FrameCipher(keys.current, header);
     this.#file = file;
     this.#end = firstOffset;
     this.#marked = true;
-    space.started({ number: header.number, createdMs, end: firstOffset });
+    space.started({ number: header.number, createdMs, end: firstOffset, inClear: this.#keyId === undefined });
     await old.close();
     return true;
   }

@@ -2,6 +2,7 @@
 
 import type { LogsealError } from '../../src/errors.ts';
 import type { FileSystem } from '../../src/lib/file-system.ts';
+import type { LogKeys } from '../../src/wal/frame-cipher.ts';
 import type { Position } from '../../src/wal/position.ts';
 import { WalReader } from '../../src/wal/reader.ts';
 import type { LogOptions } from '../../src/wal/write-ahead-log.ts';
@@ -49,8 +50,9 @@ export async function readAll(
   fs: FileSystem,
   from?: Position,
   limit?: Position,
+  keys?: LogKeys,
 ): Promise<{ n: number; position: Position; next: Position }[]> {
-  await using reader = await WalReader.open('/wal', from, fs);
+  await using reader = await WalReader.open(keys === undefined ? '/wal' : { path: '/wal', keys }, from, fs);
   const found = [];
   for (;;) {
     const frames = await reader.next(limit);
