@@ -6,6 +6,7 @@
 import { entryKinds } from '../journal/entry-kind.ts';
 import { RecordView, recordsHeaderBytes } from '../journal/records-entry.ts';
 import { decodeRejectDetail } from '../journal/reject-detail.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
 import { readFrom } from './cursor-keeper.ts';
@@ -26,7 +27,7 @@ interface Runs {
 
 /** Reads the log once from the oldest cursor to `to`, or to its end: what was decided before a restart holds after it. */
 export async function learnFromLog(
-  dir: string,
+  dir: LogDirectory,
   from: Position,
   to: Position | undefined,
   learned: Learned,

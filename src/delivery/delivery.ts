@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { RecordView } from '../journal/records-entry.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { CursorFile } from '../wal/cursor.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { Adaptive } from './adaptive.ts';
 import type { BatchOptions } from './batch.ts';
@@ -63,8 +64,7 @@ export const defaultLimits: DeliveryLimits = {
 };
 
 export interface DeliveryOptions {
-  /** The log's directory. */
-  walDir: string;
+  walDir: LogDirectory;
   /** Where `places` is kept. */
   dir: string;
   /** Everything before it is on disk when delivery starts. */

@@ -9,6 +9,7 @@ import { entryKinds } from '../journal/entry-kind.ts';
 import { recordsHeaderBytes } from '../journal/records-entry.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { EventName } from '../log.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -26,7 +27,7 @@ import { ParkedItems } from './parked.ts';
 import { Backoff, BlockedTime, pause } from './retry-policy.ts';
 
 export interface LaneOptions {
-  dir: string;
+  dir: LogDirectory;
   clock: Clock;
   random: () => number;
   signal: AbortSignal;

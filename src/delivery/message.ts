@@ -2,14 +2,15 @@
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import type { EventName } from '../log.ts';
 import type { TemplatesMode } from '../upstream/mapping-keeper.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import type { BatchOptions } from './batch.ts';
 import type { DeliveryLimits } from './delivery.ts';
 import type { DeliveryStats, PlaceBody, RejectBody, SettledRecord } from './port.ts';
 
-/** Everything the thread needs to work; holds the credentials for the search engine, so it is never logged. */
+/** Everything the thread needs to work; holds the credentials for the search engine and the log's keys, so it is never logged. */
 export interface ThreadStart {
-  walDir: string;
+  walDir: LogDirectory;
   dir: string;
   durable: Position;
   upstream: {

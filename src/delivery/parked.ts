@@ -5,6 +5,7 @@
 import { entryKinds } from '../journal/entry-kind.ts';
 import { recordsHeaderBytes } from '../journal/records-entry.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
 import type { ParkedCursor } from './cursor-keeper.ts';
@@ -100,7 +101,7 @@ export class ParkedItems {
   }
 
   /** Reads back what the cursor names. */
-  async load(dir: string, reader: ItemReader): Promise<void> {
+  async load(dir: LogDirectory, reader: ItemReader): Promise<void> {
     const expected = this.#expected;
     for (const { position, seq, blockedMs } of expected) {
       const log = await WalReader.open(dir, position);

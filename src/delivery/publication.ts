@@ -8,6 +8,7 @@ import { entryKinds } from '../journal/entry-kind.ts';
 import { decodeSealEntry } from '../journal/seal-entry.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { EventName } from '../log.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -22,7 +23,7 @@ import type { SealDocument } from './seal-document.ts';
 import { checkpointDocument, sealDocument } from './seal-document.ts';
 
 export interface PublicationOptions {
-  dir: string;
+  dir: LogDirectory;
   /** Every seal before it is published. */
   from: Position;
   clock: Clock;

@@ -7,6 +7,7 @@ import { entryKinds } from '../journal/entry-kind.ts';
 import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { Frame } from '../wal/reader.ts';
@@ -24,7 +25,7 @@ import type { Refusal } from './outcomes.ts';
 import { Backoff, pause } from './retry-policy.ts';
 
 export interface PumpOptions {
-  dir: string;
+  dir: LogDirectory;
   from: Position;
   /** Records before it may have been sent by an earlier process. */
   unknownUntil: Position;

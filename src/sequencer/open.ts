@@ -10,6 +10,7 @@ import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { SealLog } from '../log/seal-log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
@@ -31,7 +32,7 @@ import { Watchers } from './watchers.ts';
 export interface SigningOptions {
   instance: Instance;
   wal: WriteAheadLog;
-  walDir: string;
+  walDir: LogDirectory;
   /** Oldest frame whose epoch may have no seal yet. */
   unsealedFrom: Position | undefined;
   /** Frames that the log moved at start because they were not yet delivered. */

@@ -15,6 +15,7 @@ import { RecordView, readRecordsHeader, recordFlags, recordsHeaderBytes } from '
 import { decodeSealEntry } from '../journal/seal-entry.ts';
 import { readKeyFile } from '../keys/key-file.ts';
 import type { SealLog } from '../log/seal-log.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
 import { controlChain } from './chain-rule.ts';
@@ -27,7 +28,7 @@ export interface RecoveryOptions {
   instance: Instance;
   heads: LogHeads;
   sealLog: SealLog;
-  walDir: string;
+  walDir: LogDirectory;
   /** From where frames may belong to an epoch without a seal; undefined means all of them. */
   from: Position | undefined;
   /** End of what is durable. */
