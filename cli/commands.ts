@@ -46,6 +46,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./redeliver.ts'),
   },
   {
+    name: 'wal',
+    summary: 'show what the logs of a data directory hold and what waits, or check every byte of them',
+    load: () => import('./wal.ts'),
+  },
+  {
     name: 'templates',
     summary: 'show what was changed in index templates, or undo it',
     load: () => import('./templates.ts'),

@@ -20,6 +20,7 @@ export interface Head {
 const headBytesMax = 16 * 1024 * 1024;
 const magic = Buffer.from('LSPHEAD\n', 'latin1');
 const headerBytes = 24;
+const headName = 'head';
 
 export async function writeHead(fs: FileSystem, directory: string, head: Head): Promise<void> {
   if (head.blob.length > headBytesMax) throw new RangeError(`a head has at most ${headBytesMax} bytes`);
@@ -41,6 +42,11 @@ export async function readHead(fs: FileSystem, directory: string): Promise<Head 
   return { size: Number(bytes.readBigUInt64BE(8)), blob };
 }
 
+/** Whether there is a file, whole or not. */
+export async function hasHeadFile(fs: FileSystem, directory: string): Promise<boolean> {
+  return (await fs.names(directory)).includes(headName);
+}
+
 async function readWhole(fs: FileSystem, path: string): Promise<Buffer | undefined> {
   try {
     const file = await fs.open(path, 'read');
@@ -59,5 +65,5 @@ async function readWhole(fs: FileSystem, path: string): Promise<Buffer | undefin
 }
 
 function headPath(directory: string): string {
-  return join(directory, 'head');
+  return join(directory, headName);
 }

@@ -28,7 +28,7 @@ export interface SealFiles {
   fileBytes: number;
 }
 
-function sealPath(directory: string, firstEntry: number): string {
+export function sealPath(directory: string, firstEntry: number): string {
   return join(directory, `${String(firstEntry).padStart(16, '0')}.seals`);
 }
 

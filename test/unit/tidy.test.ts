@@ -27,6 +27,7 @@ const ranks: Record<string, number> = {
   'src/delivery/': 3,
   'src/verify/': 3,
   'src/http/': 4,
+  'src/insight/': 4,
   'src/proxy/': 5,
   'src/main.ts': 6,
   'cli/': 6,
