@@ -12,7 +12,7 @@ LABEL org.opencontainers.image.title="Logseal" \
 ENV NODE_ENV=production \
     LOGSEAL_DATA_DIR=/data \
     LOGSEAL_LISTEN=0.0.0.0:9280 \
-    LOGSEAL_ADMIN_LISTEN=0.0.0.0:9281
+    LOGSEAL_ADMIN_LISTEN=127.0.0.1:9281
 WORKDIR /app
 COPY package.json LICENSE ./
 COPY --from=packages /app/node_modules ./node_modules

@@ -18,6 +18,12 @@ export const events = {
   'config-reloaded': ['info', 'configuration read again'],
   'config-needs-restart': ['warn', 'changed settings that take effect at the next start only'],
   'config-rejected': ['error', 'the changed configuration is wrong; the old one stays in force'],
+  'tls-certificate-invalid': ['warn', 'the server certificate does not hold now; clients that check it stay away'],
+  'tls-plain-http': ['warn', 'a client spoke plain HTTP to a port that speaks TLS'],
+  'tls-handshake-failed': ['warn', 'a client did not get past the TLS handshake'],
+  'intake-in-clear': ['warn', 'shippers of other machines send records and credentials without TLS'],
+  'admin-in-clear': ['warn', 'the admin token crosses the network without TLS'],
+  'admin-refused': ['warn', 'somebody was turned away at the admin port'],
   'development-key': [
     'warn',
     'no auditor certificate is configured: a development key was made beside the data and proves nothing to others',
@@ -70,7 +76,18 @@ export interface EventLog {
 }
 
 /** Member names whose values never reach a line, at the top and one level down. */
-const secretNames = ['authorization', 'password', 'passphrase', 'apiKey', 'secret', 'key', 'cookie', 'content', 'body'];
+const secretNames = [
+  'authorization',
+  'password',
+  'passphrase',
+  'apiKey',
+  'secret',
+  'token',
+  'key',
+  'cookie',
+  'content',
+  'body',
+];
 
 /** Writes to stdout, synchronously: an event before a crash is on its way when the process dies. */
 export function createEventLog(

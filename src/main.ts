@@ -1,8 +1,7 @@
 /** The proxy's process: configuration, signals, exit code, and for a person what to type next. */
 import packageFile from '../package.json' with { type: 'json' };
 import { readFlags } from './config/flags.ts';
-import type { LoadedConfig } from './config/load.ts';
-import { changedSettings, loadConfig } from './config/load.ts';
+import { loadConfig } from './config/load.ts';
 import { LogsealError } from './errors.ts';
 import type { EventLog } from './log.ts';
 import { createEventLog } from './log.ts';
@@ -34,7 +33,7 @@ async function run(): Promise<void> {
       fatal: (error) => die(events, error),
     });
     endOnSignal(proxy, events);
-    reloadOnSignal(load, config, events);
+    process.on('SIGHUP', () => proxy.reload(() => load().config));
     events.event('proxy-ready', { listen: proxy.listen, admin: proxy.adminListen });
     process.stderr.write(welcome(proxy, config.elasticsearch.url.length === 0, config.dataDir));
   } catch (error) {
@@ -60,21 +59,6 @@ function endOnSignal(proxy: LogsealProxy, log: EventLog): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-}
-
-/** All or nothing: a wrong configuration changes nothing, and what only a restart can change is said. */
-function reloadOnSignal(load: () => LoadedConfig, started: LoadedConfig['config'], log: EventLog): void {
-  process.on('SIGHUP', () => {
-    try {
-      const { config } = load();
-      const { reload, restart } = changedSettings(started, config);
-      log.setLevel(config.log.level);
-      log.event('config-reloaded', { settings: reload });
-      if (restart.length > 0) log.event('config-needs-restart', { settings: restart });
-    } catch (error) {
-      log.event('config-rejected', { error });
-    }
-  });
 }
 
 /** Nothing is saved on the way out: what is durable is on disk, and the next start recovers. */

@@ -8,6 +8,19 @@ export interface Config {
   readonly dataDir: string;
   readonly listen: Endpoint;
   readonly adminListen: Endpoint;
+  /** Of the port for shippers; its certificate is also that of the admin port where that speaks TLS. */
+  readonly tls: {
+    readonly certificateFile: string | undefined;
+    readonly keyFile: string | undefined;
+    readonly clientCaFile: string | undefined;
+    readonly clientCertificates: 'none' | 'request' | 'require';
+    readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  };
+  readonly admin: {
+    readonly tokenFile: string | undefined;
+    readonly tls: 'auto' | 'on' | 'off';
+    readonly clientCaFile: string | undefined;
+  };
   readonly ack: Acknowledgement;
   readonly elasticsearch: {
     /** Nodes of one cluster; empty means the embedded store. */

@@ -63,9 +63,28 @@ export function changedSettings(before: Config, after: Config): { reload: Settin
     (key) => JSON.stringify(readPath(before, key)) !== JSON.stringify(readPath(after, key)),
   );
   return {
-    reload: changed.filter((key) => settings[key].reload === true),
-    restart: changed.filter((key) => settings[key].reload !== true),
+    reload: changed.filter((key) => isReloaded(key, before, after)),
+    restart: changed.filter((key) => !isReloaded(key, before, after)),
   };
+}
+
+/**
+ * The running configuration with what a reload may change taken from `asked`. Errors: CONFIG_INVALID where the two contradict
+ * each other.
+ */
+export function reloadedConfig(running: Config, asked: Config): Config {
+  const values = new Map<SettingKey, unknown>();
+  for (const key of settingKeys) values.set(key, readPath(isReloaded(key, running, asked) ? asked : running, key));
+  const config = nest(values);
+  const problems = relationFaults(config).map((fault) => ({ where: 'with what waits for a restart', ...fault }));
+  if (problems.length > 0) throw invalid(problems);
+  return config;
+}
+
+function isReloaded(key: SettingKey, running: Config, asked: Config): boolean {
+  const { reload } = settings[key];
+  if (reload !== 'replaced') return reload === true;
+  return (readPath(running, key) === undefined) === (readPath(asked, key) === undefined);
 }
 
 function merge(layers: readonly Layer[], problems: Problem[]) {

@@ -23,7 +23,7 @@ export function exampleFile(): string {
     group = first;
     const indent = member === undefined ? '' : '  ';
     const setting = settings[key];
-    const about = [bounds(setting), setting.reload === true ? 'changes take effect on SIGHUP' : ''].filter(Boolean);
+    const about = [bounds(setting), reloadNote(setting)].filter(Boolean);
     lines.push(`${indent}# ${setting.reason}${about.map((text) => `; ${text}`).join('')}`);
     const unset = setting.default === null;
     lines.push(`${indent}${unset ? '# ' : ''}${member ?? first}: ${unset ? '…' : yamlValue(setting.default)}`);
@@ -52,6 +52,11 @@ export function formatValue(key: SettingKey, value: unknown): string {
   if (type === 'size') return formatSize(Number(value));
   if (type === 'endpoint') return formatEndpoint(value as Endpoint);
   return yamlValue(value as FileValue);
+}
+
+function reloadNote({ reload }: Setting): string {
+  if (reload === 'replaced') return 'another one takes effect on SIGHUP';
+  return reload === true ? 'changes take effect on SIGHUP' : '';
 }
 
 function bounds({ type, min, max, unit, choices }: Setting): string {

@@ -1,7 +1,11 @@
 /** What no single setting can tell: settings that contradict each other, and files that are not there. */
 import { accessSync, constants } from 'node:fs';
+import { LogsealError } from '../errors.ts';
+import { readAdminToken } from './admin-token.ts';
 import type { Config, SettingKey } from './config.ts';
+import { isLoopback } from './loopback.ts';
 import { secretFileFault } from './secret-file.ts';
+import { adminHasTls, tlsFileFaults } from './tls-files.ts';
 import { formatSize } from './units.ts';
 
 export interface Fault {
@@ -10,7 +14,7 @@ export interface Fault {
 }
 
 export function relationFaults(config: Config): Fault[] {
-  return [...limitFaults(config), ...credentialFaults(config), ...fileFaults(config), ...nameFaults(config)];
+  return [limitFaults, credentialFaults, doorFaults, fileFaults, tlsFileFaults, nameFaults].flatMap((of) => of(config));
 }
 
 function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
@@ -42,6 +46,38 @@ function credentialFaults({ elasticsearch }: Config): Fault[] {
   }
   if (passwordFile !== undefined && username === undefined) {
     faults.push({ key: 'elasticsearch.passwordFile', sentence: 'needs elasticsearch.username' });
+  }
+  return faults;
+}
+
+/** TLS settings that need each other, and the admin port that strangers can reach. */
+function doorFaults(config: Config): Fault[] {
+  const { tls, admin, adminListen } = config;
+  const faults: Fault[] = [];
+  const fault = (key: SettingKey, sentence: string) => faults.push({ key, sentence });
+  if (tls.certificateFile !== undefined && tls.keyFile === undefined) fault('tls.certificateFile', 'needs tls.keyFile');
+  if (tls.certificateFile === undefined) {
+    if (tls.keyFile !== undefined) fault('tls.keyFile', 'needs tls.certificateFile');
+    if (tls.clientCertificates !== 'none') fault('tls.clientCertificates', 'needs tls.certificateFile and tls.keyFile');
+    if (admin.tls === 'on') fault('admin.tls', 'needs tls.certificateFile and tls.keyFile');
+  }
+  if (tls.clientCertificates !== 'none' && tls.clientCaFile === undefined) {
+    fault('tls.clientCertificates', 'needs tls.clientCaFile: an authority that signs for your clients only');
+  }
+  if (tls.clientCertificates === 'none' && tls.clientCaFile !== undefined) {
+    fault('tls.clientCaFile', 'has no effect without tls.clientCertificates: request or require');
+  }
+  if (admin.clientCaFile !== undefined && !adminHasTls(config)) {
+    fault('admin.clientCaFile', 'has no effect where the admin port speaks plain HTTP: see admin.tls');
+  }
+  if (admin.tokenFile === undefined && !isLoopback(adminListen.host)) {
+    fault('adminListen', 'can be reached from other machines, so it needs admin.tokenFile');
+  }
+  try {
+    readAdminToken(config);
+  } catch (error) {
+    if (!(error instanceof LogsealError)) throw error;
+    fault('admin.tokenFile', error.message);
   }
   return faults;
 }

@@ -4,6 +4,7 @@
  */
 import type { SettingKey } from './config.ts';
 import { acknowledgements, digestNames, logLevels, suiteNames } from './config.ts';
+import { doorSettings } from './settings-doors.ts';
 import { limitSettings } from './settings-limits.ts';
 
 export type SettingType =
@@ -35,8 +36,8 @@ export interface Setting {
   /** Bytes, milliseconds or counted things. */
   readonly min?: number;
   readonly max?: number;
-  /** Takes effect on SIGHUP; everything else needs a restart. */
-  readonly reload?: boolean;
+  /** Takes effect on SIGHUP; `replaced`: unless it comes or goes. Everything else needs a restart. */
+  readonly reload?: boolean | 'replaced';
 }
 
 export const settings: Readonly<Record<SettingKey, Setting>> = {
@@ -54,8 +55,10 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
   adminListen: {
     type: 'endpoint',
     default: '127.0.0.1:9281',
-    reason: 'readyz, livez and metrics, apart from shippers so that they cannot read them',
+    reason:
+      'readyz, livez, metrics and operator acts, apart from shippers; on another address than loopback with a token only',
   },
+  ...doorSettings,
   ack: {
     type: 'choice',
     choices: acknowledgements,

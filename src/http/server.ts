@@ -3,11 +3,13 @@
  * Assumes that the handler answers every exchange it is given, or destroys it.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import hyperid from 'hyperid';
+import type { TlsFiles } from '../config/tls-files.ts';
 import { answer, answerError, productHeader } from './answer.ts';
+import type { DoorTls } from './door.ts';
+import { createDoor, replaceFiles } from './door.ts';
 import { errorBody } from './error-response.ts';
 import type { Exchange } from './exchange.ts';
 import { parseTarget } from './exchange.ts';
@@ -17,6 +19,8 @@ export interface HttpServerOptions {
   /** 0 takes any free port. */
   port: number;
   handler: (exchange: Exchange) => Promise<void>;
+  /** Plain HTTP where absent. */
+  tls?: DoorTls | undefined;
   /** Bytes of request line and headers together. */
   headerBytesMax?: number;
   /** An idle connection is kept so long: longer than shippers keep theirs, or one of them writes into a closing socket. */
@@ -47,14 +51,15 @@ export class HttpServer {
 
   private constructor(options: HttpServerOptions) {
     this.#options = options;
-    this.#server = createServer({
+    const http = {
       maxHeaderSize: options.headerBytesMax ?? headerBytesDefault,
       keepAliveTimeout: options.keepAliveMs ?? keepAliveMsDefault,
       headersTimeout: options.headersTimeoutMs ?? headersTimeoutMsDefault,
       requestTimeout: options.requestTimeoutMs ?? requestTimeoutMsDefault,
       connectionsCheckingInterval: options.checkMs ?? checkMsDefault,
       noDelay: true,
-    });
+    };
+    this.#server = createDoor(http, options.tls);
     this.#server.maxConnections = options.connectionsMax ?? connectionsDefault;
     this.#server.on('request', (request, response) => this.#take(request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#take(request, response, true));
@@ -78,6 +83,11 @@ export class HttpServer {
   get address(): { host: string; port: number } {
     const { address, port } = this.#server.address() as AddressInfo;
     return { host: address, port };
+  }
+
+  /** New connections get this certificate; open ones go on. Only where the port has had TLS from the start. */
+  replaceTlsFiles(files: TlsFiles): void {
+    replaceFiles(this.#server, files);
   }
 
   /** Takes no new requests, waits for the answers under way, and after `graceMs` closes what is left. */

@@ -1,19 +1,22 @@
 /** The two sockets: the one for shippers with everything behind it, and the one for whoever runs the proxy. */
 import type { Config } from '../config/config.ts';
+import { AdminServer } from '../http/admin-server.ts';
 import { Admission } from '../http/admission.ts';
 import { clientPatterns } from '../http/client-patterns.ts';
 import { Handshake } from '../http/handshake.ts';
 import type { Readiness } from '../http/health.ts';
-import { AdminServer } from '../http/health.ts';
+import { healthRoutes } from '../http/health.ts';
 import type { IntakeContext } from '../http/intake-context.ts';
 import { Passthrough } from '../http/passthrough.ts';
 import { createRequestHandler } from '../http/request-handler.ts';
 import { HttpServer } from '../http/server.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
+import type { Access } from './access.ts';
 import { createAuthorize } from './authorize.ts';
 import { Coverage } from './coverage.ts';
 import type { ProxyOptions } from './options.ts';
+import type { Prepare } from './reload.ts';
 import type { Stages } from './stages.ts';
 
 const actionBytesMax = 64 * 1024;
@@ -21,7 +24,14 @@ const awayMs = 3_600_000;
 /** Requests that are passed through at once, apart from intake. */
 const passingMax = 256;
 
-export async function openDoors(options: ProxyOptions & Stages): Promise<{ server: HttpServer; admin: AdminServer }> {
+export interface Doors {
+  server: HttpServer;
+  admin: AdminServer;
+  /** Their part of a reload. */
+  prepare: Prepare;
+}
+
+export async function openDoors(options: ProxyOptions & Stages, access: Access): Promise<Doors> {
   const { config, log, metrics, upstream } = options;
   const passthrough = new Passthrough(upstream.connection);
   const handler = createRequestHandler({
@@ -37,14 +47,18 @@ export async function openDoors(options: ProxyOptions & Stages): Promise<{ serve
     log,
     metrics,
   });
-  const server = await HttpServer.start({ host: config.listen.host, port: config.listen.port, handler });
+  const { host, port } = config.listen;
+  const server = await HttpServer.start({ host, port, handler, tls: access.intakeTls });
   const admin = await AdminServer.start({
     host: config.adminListen.host,
     port: config.adminListen.port,
-    readiness: () => readiness(options),
-    metrics,
+    routes: healthRoutes({ readiness: () => readiness(options, access), metrics }),
+    token: access.adminToken,
+    tls: access.adminTls,
+    refused: (reason, from) => access.refused(reason, from),
+    failed: (error) => log.event('internal-error', { error }),
   });
-  return { server, admin };
+  return { server, admin, prepare: (next) => access.prepare(next, server, admin) };
 }
 
 function intakeContext(options: ProxyOptions & Stages, passthrough: Passthrough): IntakeContext {
@@ -88,8 +102,8 @@ function hasCredentials({ elasticsearch: { url, apiKeyFile, username } }: Config
 }
 
 /** Records can be accepted whenever the sockets are open and the log has room; what else is amiss is said beside it. */
-function readiness({ contact, delivery, wal, notCovered }: Stages): Readiness {
-  const reasons: string[] = [];
+function readiness({ contact, delivery, wal, notCovered }: Stages, access: Access): Readiness {
+  const reasons = access.reasons();
   if (contact.problem !== undefined) reasons.push(contact.problem);
   const { stats } = delivery;
   if (stats?.unreachable !== undefined) reasons.push(`the search engine takes nothing: ${stats.unreachable}`);

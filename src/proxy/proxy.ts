@@ -2,13 +2,15 @@
  * The composition root: builds each stage, hands it the next, and ends them in the reverse order. Decides nothing about records.
  * Order of the start: lock, identity, log, chains, delivery thread, sockets; then, when the search engine answers, delivery.
  */
-import type { AdminServer } from '../http/health.ts';
-import type { HttpServer } from '../http/server.ts';
+import type { Config } from '../config/config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { DirectoryLock } from '../wal/lock.ts';
+import { Access } from './access.ts';
 import { findAuditors } from './auditors.ts';
+import type { Doors } from './doors.ts';
 import { openDoors } from './doors.ts';
 import type { ProxyOptions } from './options.ts';
+import { Reload } from './reload.ts';
 import type { Stages } from './stages.ts';
 import { openStages, openUpstream, startEmbedded } from './stages.ts';
 
@@ -20,10 +22,12 @@ export class LogsealProxy {
   readonly adminListen: { host: string; port: number };
   readonly #stages: Stages;
   readonly #doors: Doors;
+  readonly #reload: Reload;
 
-  private constructor(stages: Stages, doors: Doors, developmentDir: string | undefined) {
+  private constructor(options: ProxyOptions, stages: Stages, doors: Doors, developmentDir: string | undefined) {
     this.#stages = stages;
     this.#doors = doors;
+    this.#reload = new Reload(options.config, [doors.prepare], options.log);
     this.developmentDir = developmentDir;
     this.listen = doors.server.address;
     this.adminListen = doors.admin.address;
@@ -32,6 +36,7 @@ export class LogsealProxy {
   /** Resolves when records can be accepted. */
   static async start(options: ProxyOptions): Promise<LogsealProxy> {
     const { config, log } = options;
+    const access = new Access(config, log);
     const lock = await DirectoryLock.acquire(config.dataDir);
     const undo: (() => Promise<unknown> | unknown)[] = [() => lock.release()];
     try {
@@ -43,13 +48,18 @@ export class LogsealProxy {
       const upstream = openUpstream(options, store);
       undo.push(() => upstream.close());
       const stages = await openStages(options, lock, store, upstream, auditors.certificates);
-      const doors = await openDoors({ ...options, ...stages });
+      const doors = await openDoors({ ...options, ...stages }, access);
       stages.contact.begin();
-      return new LogsealProxy(stages, doors, auditors.developmentDir);
+      return new LogsealProxy(options, stages, doors, auditors.developmentDir);
     } catch (error) {
       for (const act of undo.reverse()) await act();
       throw error;
     }
+  }
+
+  /** All or nothing; the log says what became of it. `load` gives the checked configuration as a start would see it now. */
+  reload(load: () => Config): void {
+    this.#reload.run(load);
   }
 
   /** Takes no more requests, answers those under way, seals, delivers what it can, and leaves the directory clean. */
@@ -77,9 +87,4 @@ export class LogsealProxy {
     await admin.stop();
     lock.release();
   }
-}
-
-interface Doors {
-  server: HttpServer;
-  admin: AdminServer;
 }

@@ -4,7 +4,6 @@ import { Admission } from '../../../src/http/admission.ts';
 import { prettyJson } from '../../../src/http/answer.ts';
 import { errorAnswer } from '../../../src/http/error-response.ts';
 import { parseTarget } from '../../../src/http/exchange.ts';
-import { AdminServer } from '../../../src/http/health.ts';
 import { mediaTypes } from '../../../src/http/media-type.ts';
 import { ManualClock } from '../../helpers/manual-clock.ts';
 import { refusalOf } from '../../helpers/parse.ts';
@@ -137,32 +136,4 @@ t.test('pretty JSON looks as Elasticsearch prints it', async (t) => {
     prettyJson({ a: [1, { b: null }], c: {}, d: [], e: undefined }),
     '{\n  "a" : [\n    1,\n    {\n      "b" : null\n    }\n  ],\n  "c" : { },\n  "d" : [ ]\n}',
   );
-});
-
-t.test('the admin port tells life, readiness and metrics, and nothing else', async (t) => {
-  let ready = false;
-  const admin = await AdminServer.start({
-    host: '127.0.0.1',
-    port: 0,
-    readiness: () => ({ ready, reasons: ['the log is full'], notCovered: ['metrics-cpu'] }),
-    metrics: { contentType: 'text/plain', text: async () => 'logseal_up 1\n' },
-  });
-  t.teardown(() => admin.stop());
-  const get = (path: string, method = 'GET') => fetch(`http://127.0.0.1:${admin.address.port}${path}`, { method });
-  t.equal((await get('/livez')).status, 200);
-  const waiting = await get('/readyz');
-  t.equal(waiting.status, 503);
-  t.same(await waiting.json(), { ready: false, reasons: ['the log is full'], notCovered: ['metrics-cpu'] });
-  ready = true;
-  t.equal((await get('/readyz?verbose')).status, 200);
-  t.equal(await (await get('/metrics')).text(), 'logseal_up 1\n');
-  t.equal((await get('/')).status, 404);
-  t.equal((await get('/livez', 'POST')).status, 405);
-  const taken = AdminServer.start({
-    host: '127.0.0.1',
-    port: admin.address.port,
-    readiness: () => ({ ready, reasons: [], notCovered: [] }),
-    metrics: { contentType: '', text: async () => '' },
-  });
-  await t.rejects(taken, { code: 'EADDRINUSE' });
 });
