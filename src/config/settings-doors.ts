@@ -41,16 +41,16 @@ export const doorSettings = {
     reload: true,
     reason: 'file with the token for everything on the admin port but livez and the bare readyz; 16 characters or more',
   },
-  'admin.tls': {
-    type: 'choice',
-    choices: ['auto', 'on', 'off'],
-    default: 'auto',
-    reason: 'TLS on the admin port, with the certificate of tls; "auto" wherever there is one, unless on loopback',
-  },
   'admin.clientCaFile': {
     type: 'path',
     default: null,
     reload: 'replaced',
     reason: 'where set, the admin port takes clients only with a certificate of these authorities, beside the token',
+  },
+  'admin.tls': {
+    type: 'choice',
+    choices: ['auto', 'on', 'off'],
+    default: 'auto',
+    reason: 'TLS on the admin port, with the certificate of tls; "auto" wherever there is one, unless on loopback',
   },
 } as const satisfies Partial<Record<SettingKey, Setting>>;
