@@ -1,0 +1,93 @@
+/** `logseal wal` and `logseal doctor` beside a real proxy that works: they see it as it is, and leave no trace. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { numberedSender } from '../helpers/bulk-client.ts';
+import { run } from '../helpers/command.ts';
+import { startProxy } from '../helpers/proxy.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+
+/** Names, sizes, times and contents of all files. Sockets have no content. */
+function fingerprint(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      const { size, mtimeMs, ctimeMs, ino } = statSync(path);
+      const content = createHash('sha256').update(readFileSync(path)).digest('hex');
+      return `${path} ${ino} ${size} ${mtimeMs} ${ctimeMs} ${content}`;
+    })
+    .sort();
+}
+
+/** A Node that may read every file and write none: a command that writes fails in it. */
+const readOnly = ['--permission', '--allow-fs-read=*'];
+
+const environment = {
+  // Small and short, so that segments come and go while they are read.
+  LOGSEAL_WAL_SEGMENT_BYTES: '1MiB',
+  LOGSEAL_WAL_KEEP: '1s',
+  LOGSEAL_EPOCH_AGE_MAX: '500ms',
+};
+
+t.test(
+  'inspect and check read beside a proxy under load, find nothing wrong, and could not have written',
+  async (t) => {
+    const dataDir = join(t.testdir({}), 'data');
+    const proxy = await startProxy({ dataDir, environment });
+    t.teardown(() => proxy.stop());
+    const sender = numberedSender({ dest: 'logs-inspected', perBulk: 100, connections: 2 });
+    const loaded = Promise.withResolvers<void>();
+    const sending = sender.run(proxy.url, loaded.promise);
+    try {
+      let removed = 0;
+      // Until old segments have gone under it, at least some rounds.
+      for (let round = 0; round < 6 || (removed < 3 && round < 200); round += 1) {
+        const text = await run(process.execPath, [...readOnly, main, 'wal', 'check', dataDir, '--json']);
+        const lines = text
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as Record<string, unknown>);
+        const whole = lines.at(-1);
+        t.match(whole, { type: 'wal', damage: 0 }, `round ${round}`);
+        removed = Number(lines.find((line) => line.type === 'wal-segment')?.number ?? 1) - 1;
+      }
+      t.ok(removed >= 3, `segments went while others were read (${removed})`);
+    } finally {
+      loaded.resolve();
+      await sending;
+    }
+    await t.rejects(
+      run(process.execPath, [...readOnly, main, 'keygen', 'auditor', '--out', join(dataDir, 'written')]),
+      { exitCode: 3, message: /restricted|ERR_ACCESS_DENIED/i },
+      'control: a command that writes fails in such a process',
+    );
+  },
+);
+
+t.test(
+  'of a proxy that stands still in the middle of its work nothing changes by it, names and times included',
+  async (t) => {
+    const dataDir = join(t.testdir({}), 'data');
+    const proxy = await startProxy({ dataDir, environment });
+    t.teardown(() => proxy.kill());
+    const sender = numberedSender({ dest: 'logs-inspected', perBulk: 100, connections: 2 });
+    const loaded = Promise.withResolvers<void>();
+    const sending = sender.run(proxy.url, loaded.promise);
+    while (sender.acknowledged.length < 50) await new Promise((resolve) => setTimeout(resolve, 20));
+    process.kill(proxy.pid, 'SIGSTOP');
+    let before = fingerprint(dataDir);
+    // A write that a thread was in when it was stopped may still come to its end.
+    for (let last: string[] = []; last.join() !== before.join(); before = fingerprint(dataDir)) last = before;
+    const inspected = await run(process.execPath, [main, 'wal', 'inspect', dataDir]);
+    const checked = await run(process.execPath, [main, 'wal', 'check', dataDir]);
+    t.strictSame(fingerprint(dataDir), before);
+    process.kill(proxy.pid, 'SIGCONT');
+    loaded.resolve();
+    await sending;
+    t.match(inspected, /Write-ahead log of .*Waiting for the search engine.*Seal log/s);
+    t.match(checked, /No damage found/);
+  },
+);
