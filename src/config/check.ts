@@ -41,6 +41,7 @@ export function expectation(setting: Setting): string {
     case 'urls':
       return 'must be one http(s) URL or a list of them';
     case 'paths':
+    case 'secrets':
       return 'must be one path or a list of them';
     case 'patterns':
       return 'must be one pattern or a list of them';
@@ -89,7 +90,9 @@ function wrongValue(key: SettingKey, found: unknown): string {
   }
   // A value is shown only if short and of a plain kind; nobody who put a secret in the wrong place wants it in a log.
   const shown =
-    settings[key].type !== 'secret' && (typeof found === 'number' || typeof found === 'boolean' || isShort(found));
+    settings[key].type !== 'secret' &&
+    settings[key].type !== 'secrets' &&
+    (typeof found === 'number' || typeof found === 'boolean' || isShort(found));
   return shown ? `${expectation(settings[key])}, not ${JSON.stringify(found)}` : expectation(settings[key]);
 }
 

@@ -31,6 +31,11 @@ export interface Config {
     readonly passwordFile: string | undefined;
     readonly requestTimeout: number;
   };
+  readonly encryption: {
+    readonly keyFile: string | undefined;
+    readonly previousKeyFiles: readonly string[];
+    readonly inClear: readonly ClearPlace[];
+  };
   readonly secrets: { readonly permissions: 'private' | 'any' };
   readonly signature: {
     readonly suite: SuiteName;
@@ -97,6 +102,10 @@ export type SuiteName = (typeof suiteNames)[number];
 /** May be shown beside a record; never decide anything. */
 export const digestNames = ['crc32', 'md5', 'sha1'] as const;
 export type DigestName = (typeof digestNames)[number];
+
+/** Where records may stand on disk in clear although a key is configured. */
+export const clearPlaces = ['log', 'store'] as const;
+export type ClearPlace = (typeof clearPlaces)[number];
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];

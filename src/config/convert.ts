@@ -29,6 +29,7 @@ export function convert(key: SettingKey, value: unknown): { value: unknown } | {
       return sentence === undefined ? { value: urls.map((url) => url.replace(/\/+$/, '')) } : { sentence };
     }
     case 'paths':
+    case 'secrets':
     case 'patterns':
       return { value: asList(value) };
     default:

@@ -89,6 +89,7 @@ function fileValue(key: SettingKey, text: string): FileValue {
       return text === 'true' ? true : text === 'false' ? false : text;
     case 'urls':
     case 'paths':
+    case 'secrets':
     case 'patterns':
     case 'choices':
       return splitList(text);

@@ -7,6 +7,8 @@ import { LogsealError } from '../errors.ts';
 import { checkLayer } from './check.ts';
 import type { Config, SettingKey } from './config.ts';
 import { convert, nest } from './convert.ts';
+import type { Environment } from './credential-path.ts';
+import { credentialPath } from './credential-path.ts';
 import { processEnvironment } from './environment.ts';
 import { fileLayer } from './file-layer.ts';
 import { readPath } from './key-path.ts';
@@ -40,7 +42,7 @@ export function loadConfig(sources: ConfigSources = {}): LoadedConfig {
   if (file !== undefined) layers.push(fileLayer(file, problems));
   layers.push(environmentLayer(environment, problems), flagLayer(sources.flags ?? {}, problems));
   for (const layer of layers) checkLayer(layer, problems);
-  const { values, origins } = merge(layers, problems);
+  const { values, origins } = merge(layers, environment, problems);
   const config = nest(values);
   if (problems.length === 0) {
     for (const { key, sentence } of relationFaults(config)) {
@@ -87,7 +89,7 @@ function isReloaded(key: SettingKey, running: Config, asked: Config): boolean {
   return (readPath(running, key) === undefined) === (readPath(asked, key) === undefined);
 }
 
-function merge(layers: readonly Layer[], problems: Problem[]) {
+function merge(layers: readonly Layer[], environment: Environment, problems: Problem[]) {
   const values = new Map<SettingKey, unknown>();
   const origins = new Map<SettingKey, string>();
   for (const key of settingKeys) {
@@ -102,11 +104,26 @@ function merge(layers: readonly Layer[], problems: Problem[]) {
     origins.set(key, origin);
     // A value whose form is wrong is already named; converting it would name it twice.
     if (problems.some((problem) => problem.key === key)) continue;
-    const converted = convert(key, found);
+    const converted = locate(key, convert(key, found), environment);
     if ('value' in converted) values.set(key, converted.value);
     else problems.push({ where: origin, key, sentence: converted.sentence });
   }
   return { values, origins };
+}
+
+/** Names of service credentials become paths. */
+function locate(key: SettingKey, converted: ReturnType<typeof convert>, environment: Environment): typeof converted {
+  const { type } = settings[key];
+  if ((type !== 'secret' && type !== 'secrets') || !('value' in converted) || converted.value === undefined) {
+    return converted;
+  }
+  const paths: string[] = [];
+  for (const value of [converted.value].flat()) {
+    const located = credentialPath(String(value), environment);
+    if ('sentence' in located) return located;
+    paths.push(located.path);
+  }
+  return { value: type === 'secret' ? paths[0] : paths };
 }
 
 function invalid(problems: readonly Problem[]): LogsealError {

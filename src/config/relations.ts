@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { LogsealError } from '../errors.ts';
 import { readAdminToken } from './admin-token.ts';
 import type { Config, SettingKey } from './config.ts';
+import { readEncryptionKeys } from './encryption-keys.ts';
 import { isLoopback } from './loopback.ts';
 import { secretFileFault } from './secret-file.ts';
 import { adminHasTls, tlsFileFaults } from './tls-files.ts';
@@ -14,7 +15,9 @@ export interface Fault {
 }
 
 export function relationFaults(config: Config): Fault[] {
-  return [limitFaults, credentialFaults, doorFaults, fileFaults, tlsFileFaults, nameFaults].flatMap((of) => of(config));
+  return [limitFaults, credentialFaults, encryptionFaults, doorFaults, fileFaults, tlsFileFaults, nameFaults].flatMap(
+    (of) => of(config),
+  );
 }
 
 function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
@@ -46,6 +49,32 @@ function credentialFaults({ elasticsearch }: Config): Fault[] {
   }
   if (passwordFile !== undefined && username === undefined) {
     faults.push({ key: 'elasticsearch.passwordFile', sentence: 'needs elasticsearch.username' });
+  }
+  return faults;
+}
+
+/** A key that is no key, and settings that would leave records in clear unsaid. */
+function encryptionFaults(config: Config): Fault[] {
+  const { keyFile, previousKeyFiles, inClear } = config.encryption;
+  const faults: Fault[] = [];
+  const fault = (key: SettingKey, sentence: string) => faults.push({ key, sentence });
+  if (keyFile !== undefined && inClear.includes('log')) {
+    fault('encryption.inClear', '"log" ends encryption, and has no place beside encryption.keyFile');
+  }
+  if (keyFile === undefined && previousKeyFiles.length > 0 && !inClear.includes('log')) {
+    fault('encryption.previousKeyFiles', 'needs encryption.keyFile, or "log" in encryption.inClear to end encryption');
+  }
+  if (keyFile !== undefined && config.elasticsearch.url.length === 0 && !inClear.includes('store')) {
+    fault(
+      'encryption.keyFile',
+      'the embedded store keeps records in clear: set elasticsearch.url, or "store" in encryption.inClear',
+    );
+  }
+  try {
+    readEncryptionKeys(config);
+  } catch (error) {
+    if (!(error instanceof LogsealError)) throw error;
+    fault('encryption.keyFile', error.message);
   }
   return faults;
 }

@@ -43,6 +43,7 @@ function valueSchema(setting: Setting): JsonSchema {
       return { type: 'string', pattern: endpointPattern };
     case 'urls':
     case 'paths':
+    case 'secrets':
     case 'patterns':
       return { anyOf: [nonEmpty, list] };
     case 'choice':

@@ -2,6 +2,8 @@
 import type { Stats } from 'node:fs';
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { LogsealError } from '../errors.ts';
+import { isCredential } from './credential-path.ts';
+import { processEnvironment } from './environment.ts';
 
 const SECRET_BYTES_MAX = 64 * 1024;
 
@@ -16,19 +18,32 @@ export function readSecretFile(path: string, permissions: SecretPermissions): st
 
 /** As `readSecretFile`, for a secret of several lines such as a PEM key. */
 export function readPrivateFile(path: string, permissions: SecretPermissions): string {
+  return readPrivateBytes(path, permissions).toString('utf8');
+}
+
+/** As `readSecretFile`, for a secret that is no text. */
+export function readPrivateBytes(path: string, permissions: SecretPermissions): Buffer {
   const found = open(path, permissions);
   if ('fault' in found) throw new LogsealError('CONFIG_INVALID', `${path}: ${found.fault}`, { path });
-  return found.text;
+  return found.bytes;
 }
 
 /** What keeps the file from being used as a secret; undefined if nothing does. */
-export function secretFileFault(path: string, permissions: SecretPermissions): string | undefined {
-  const found = open(path, permissions);
+export function secretFileFault(
+  path: string,
+  permissions: SecretPermissions,
+  bytesMax = SECRET_BYTES_MAX,
+): string | undefined {
+  const found = open(path, permissions, bytesMax);
   return 'fault' in found ? found.fault : undefined;
 }
 
 /** What is looked at is what is read, whatever happens to the name meanwhile. */
-function open(path: string, permissions: SecretPermissions): { text: string } | { fault: string } {
+function open(
+  path: string,
+  permissions: SecretPermissions,
+  bytesMax = SECRET_BYTES_MAX,
+): { bytes: Buffer } | { fault: string } {
   let file: number;
   try {
     // Without waiting: a pipe that nobody writes to must not hold up the start.
@@ -38,19 +53,19 @@ function open(path: string, permissions: SecretPermissions): { text: string } | 
     return { fault: code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})` };
   }
   try {
-    const fault = faultOf(fstatSync(file), permissions);
-    return fault === undefined ? { text: readFileSync(file, 'utf8') } : { fault };
+    const fault = faultOf(fstatSync(file), permissions, isCredential(path, processEnvironment()));
+    return fault === undefined ? { bytes: readFileSync(file) } : { fault };
   } finally {
     closeSync(file);
   }
 }
 
-function faultOf(stat: Stats, permissions: SecretPermissions): string | undefined {
+function faultOf(stat: Stats, permissions: SecretPermissions, credential: boolean): string | undefined {
   if (!stat.isFile()) return 'is not a regular file';
   if (stat.size === 0) return 'is empty';
-  if (stat.size > SECRET_BYTES_MAX) return `has ${stat.size} bytes, more than a secret can have`;
+  if (stat.size > bytesMax) return `has ${stat.size} bytes, more than a secret can have`;
   if (permissions === 'any' || process.platform === 'win32') return undefined;
-  if ((stat.mode & 0o077) !== 0) {
+  if ((stat.mode & (credential ? 0o037 : 0o077)) !== 0) {
     const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');
     return `others can read it (mode ${mode}): chmod 600, or secrets.permissions: any where the platform mounts it so`;
   }

@@ -3,7 +3,7 @@
  * in the manual are all made from it. The compiler refuses a member of `Config` that is not listed here.
  */
 import type { SettingKey } from './config.ts';
-import { acknowledgements, digestNames, logLevels, suiteNames } from './config.ts';
+import { acknowledgements, clearPlaces, digestNames, logLevels, suiteNames } from './config.ts';
 import { doorSettings } from './settings-doors.ts';
 import { limitSettings } from './settings-limits.ts';
 
@@ -14,6 +14,7 @@ export type SettingType =
   | 'endpoint' // host:port
   | 'urls' // http(s) URLs, one or several
   | 'paths'
+  | 'secrets' // paths of such files
   | 'patterns' // strings in which * stands for any run of characters
   | 'choice' // one of `choices`
   | 'choices' // any of `choices`
@@ -90,6 +91,24 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
     min: 1_000,
     max: 3_600_000,
     reason: 'then an answer counts as unknown, and the records are looked up before they are sent again',
+  },
+  'encryption.keyFile': {
+    type: 'secret',
+    default: null,
+    reason:
+      'file with 32 random bytes (logseal keygen encryption): the write-ahead log is encrypted with it; a copy belongs elsewhere, without it what waits is lost',
+  },
+  'encryption.previousKeyFiles': {
+    type: 'secrets',
+    default: [],
+    reason: 'keys that keyFile replaced, for as long as segments written under them are kept',
+  },
+  'encryption.inClear': {
+    type: 'choices',
+    choices: clearPlaces,
+    default: [],
+    reason:
+      'what may stand in clear all the same: "store", the embedded store beside a keyFile; "log", new segments, where previousKeyFiles stands alone to end encryption',
   },
   'secrets.permissions': {
     type: 'choice',
