@@ -14,11 +14,13 @@ export interface DoorTls {
   readonly files: TlsFiles;
   /** `request` takes clients without certificate too; `require` ends the handshake of one that the authority did not sign. */
   readonly clientCertificates: 'none' | 'request' | 'require';
+  /** A client that has not finished its handshake by then is cut off. Default 10 s. */
+  readonly handshakeMsMax?: number;
   /** A handshake that failed: a short reason from a closed list of the TLS library's, and where it came from. */
   readonly failed: (reason: string, remoteAddress: string) => void;
 }
 
-const handshakeMsMax = 10_000;
+const handshakeMsDefault = 10_000;
 
 const ciphers = [
   'TLS_AES_256_GCM_SHA384',
@@ -40,7 +42,7 @@ export function createDoor(options: ServerOptions, tls: DoorTls | undefined): Se
     ...contextOptions(tls.files),
     requestCert: tls.clientCertificates !== 'none',
     rejectUnauthorized: tls.clientCertificates === 'require',
-    handshakeTimeout: handshakeMsMax,
+    handshakeTimeout: tls.handshakeMsMax ?? handshakeMsDefault,
     ALPNProtocols: ['http/1.1'],
   });
   server.on('tlsClientError', (error: Error & { code?: string }, socket) => {
