@@ -33,6 +33,18 @@ export const events = {
     'warn',
     'an unfinished write at the end of the write-ahead log was dropped; nobody had been answered for it',
   ],
+  'log-in-clear': [
+    'warn',
+    'a key is configured, and segments from before it stand on disk in clear until they are delivered and wal.keep has passed',
+  ],
+  'store-in-clear': [
+    'warn',
+    'a key is configured, and the embedded store keeps records in clear, as encryption.inClear allows',
+  ],
+  'encryption-ended': [
+    'warn',
+    'no encryption.keyFile: new records are written in clear, as encryption.inClear allows',
+  ],
   'log-full': ['warn', 'the write-ahead log is full: requests are held, then answered 429'],
   'log-has-room': ['info', 'the write-ahead log has room again'],
   'chain-created': ['info', 'a chain was created and its secret wrapped to the auditors'],
