@@ -36,8 +36,8 @@ export interface SegmentCounts {
 const destinationsMax = 10_000;
 export const otherDestinations = '(others)';
 
-/** Opens a payload as it stands on disk; undefined if that needs a key that was not given. */
-export type OpenPayload = (payload: Buffer) => Buffer | undefined;
+/** Opens a payload as it stands on disk; undefined if it was changed since it was encrypted. */
+export type OpenPayload = (stored: Buffer, offset: number) => Buffer | undefined;
 
 export class SegmentTally {
   readonly counts: SegmentCounts = {
@@ -53,13 +53,14 @@ export class SegmentTally {
   readonly chains = new Map<string, { first: number; last: number }>();
   readonly #segment: number;
   readonly #rule: WaitingRule;
-  readonly #open: OpenPayload;
+  readonly #open: OpenPayload | undefined;
   /** Offsets at which a frame has to begin or end, because a cursor says so. */
   readonly #wanted: Set<number>;
   readonly #view = new RecordView();
   #lastDest: { bytes: Buffer; name: string } | undefined;
 
-  constructor(segment: number, rule: WaitingRule, open: OpenPayload, wanted: Iterable<number>) {
+  /** Without `open` the contents are not looked at. */
+  constructor(segment: number, rule: WaitingRule, open: OpenPayload | undefined, wanted: Iterable<number>) {
     this.#segment = segment;
     this.#rule = rule;
     this.#open = open;
@@ -75,9 +76,13 @@ export class SegmentTally {
     this.#wanted.delete(offset);
     this.#wanted.delete(next);
     if (stored.length === 0) return;
-    const payload = this.#open(stored);
-    if (payload === undefined) {
+    if (this.#open === undefined) {
       this.counts.closedFrames += 1;
+      return;
+    }
+    const payload = this.#open(stored, offset);
+    if (payload === undefined) {
+      this.#fault(offset, 'a frame fails its authentication');
       return;
     }
     const position = { segment: this.#segment, offset };

@@ -11,10 +11,13 @@ import { neededFrom, readCursorValue } from '../delivery/cursor-keeper.ts';
 import { cursorName } from '../delivery/message.ts';
 import { LogsealError } from '../errors.ts';
 import { isMissingError } from '../lib/file-system.ts';
+import type { FrameFileHeader } from '../lib/frame-file.ts';
 import type { SealLogState } from '../log/seal-walk.ts';
 import { walkSealLog } from '../log/seal-walk.ts';
 import { CursorFile } from '../wal/cursor.ts';
 import { segmentPath } from '../wal/format.ts';
+import type { LogKeys } from '../wal/frame-cipher.ts';
+import { cipherOf } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions, readPosition } from '../wal/position.ts';
 import { reservePath } from '../wal/reserve.ts';
@@ -46,8 +49,8 @@ export interface WalSurvey {
 
 export interface SurveyOptions {
   dataDir: string;
-  /** For encrypted logs; the default takes payloads as they stand. */
-  open?: OpenPayload;
+  /** For encrypted segments; those that none of them opens are looked at from outside only. */
+  keys?: LogKeys | undefined;
   onProgress?(bytes: number): void;
 }
 
@@ -59,7 +62,7 @@ interface Cursors {
 
 /** Throws DATA_DIR_INVALID for a directory that is none of a proxy; damage is no error. */
 export async function surveyWal(options: SurveyOptions): Promise<WalSurvey> {
-  const { dataDir, open = (payload) => payload, onProgress } = options;
+  const { dataDir, keys, onProgress } = options;
   const directory = join(dataDir, 'wal');
   if (!(await sizeOf(directory)) || !(await sizeOf(join(dataDir, 'instance.json')))) {
     const sentence = `${dataDir} is no data directory of a proxy: it has no instance.json, or no directory wal`;
@@ -78,7 +81,8 @@ export async function surveyWal(options: SurveyOptions): Promise<WalSurvey> {
   };
   const seals = new Map<number, number>();
   const follow = new ChainFollower();
-  const begin = (segment: number) => new SegmentTally(segment, rule, open, offsetsIn(segment, places));
+  const begin = (header: FrameFileHeader) =>
+    new SegmentTally(header.number, rule, openerOf(directory, keys, header), offsetsIn(header.number, places));
   let bytes = 0;
   for await (const { segment, damage } of walkLog({ directory, begin, wantedFrom: from })) {
     if (damage !== undefined) survey.damage.push(damage);
@@ -93,6 +97,18 @@ export async function surveyWal(options: SurveyOptions): Promise<WalSurvey> {
   await checkRange(survey, places);
   await surveySeals(survey, seals);
   return survey;
+}
+
+/** Undefined if none of the keys is that of the segment. */
+function openerOf(directory: string, keys: LogKeys | undefined, header: FrameFileHeader): OpenPayload | undefined {
+  try {
+    const cipher = cipherOf(keys === undefined ? directory : { path: directory, keys }, header);
+    return cipher === undefined ? (payload) => payload : (stored, offset) => cipher.decrypt(stored, offset);
+  } catch (error) {
+    const codes: unknown[] = ['ENCRYPTION_KEY_MISSING', 'ENCRYPTION_KEY_WRONG'];
+    if (error instanceof LogsealError && codes.includes(error.code)) return undefined;
+    throw error;
+  }
 }
 
 function addSegment(survey: WalSurvey, state: SegmentState, tally: SegmentTally, damaged: boolean): void {

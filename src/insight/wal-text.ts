@@ -70,7 +70,9 @@ function logLines(
     `  holds     ${countOf(records, 'record')}, ${countOf(controls, 'control record')}, ${countOf(seals, 'seal')}${span}`,
   );
   if (closedFrames > 0)
-    lines.push(`  encrypted ${countOf(closedFrames, 'frame')}, whose contents are not counted: no key was given`);
+    lines.push(
+      `  encrypted ${countOf(closedFrames, 'frame')}, whose contents are not counted: no key that opens them was given`,
+    );
   if (tailBytes > 0) {
     lines.push(
       `  tail      ${countText(tailBytes)} bytes after the last whole frame: a write under way, or one that a crash cut off; nobody was answered for it`,

@@ -53,8 +53,8 @@ export interface WalkStep<V> {
 
 export interface WalkOptions<V> {
   directory: string;
-  /** A visitor for one segment. A segment that has to be read again gets a new one. */
-  begin(segment: number): V & { frame: FrameVisitor };
+  /** A visitor for one segment, which sees payloads as they stand on disk. A segment that has to be read again gets a new one. */
+  begin(header: FrameFileHeader): V & { frame: FrameVisitor };
   /** Before it nothing is wanted: segments that are missing there are the rest of a cut-off trim. */
   wantedFrom: Position | undefined;
   fs?: FileSystem;
@@ -125,7 +125,7 @@ async function lookAtSegment<V>(
     if (next === undefined && followed) return 'gone';
     // A next segment with a damaged header is damage of its own, and says nothing about this one.
     const knownEnd = typeof next === 'object' ? next.previousEnd : undefined;
-    const visitor = begin(number);
+    const visitor = begin(header);
     let [frames, payloadBytes] = [0, 0];
     const walk = await walkFrames(file, header, knownEnd, (payload, offset, end) => {
       if (payload.length > 0) frames += 1;
