@@ -41,10 +41,7 @@ export const events = {
     'warn',
     'a key is configured, and the embedded store keeps records in clear, as encryption.inClear allows',
   ],
-  'encryption-ended': [
-    'warn',
-    'no encryption.keyFile: new records are written in clear, as encryption.inClear allows',
-  ],
+  'encryption-ended': ['warn', 'no encryption.keyFile: new records are written in clear, as encryption.inClear allows'],
   'log-full': ['warn', 'the write-ahead log is full: requests are held, then answered 429'],
   'log-has-room': ['info', 'the write-ahead log has room again'],
   'chain-created': ['info', 'a chain was created and its secret wrapped to the auditors'],
