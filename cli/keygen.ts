@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { LogsealError } from '../src/errors.ts';
 import { createAuditor } from '../src/keys/auditor.ts';
+import { registerEncryption } from './keygen-encryption.ts';
 import { Output } from './output.ts';
 import { readPassphrase } from './passphrase.ts';
 import type { Terminal } from './terminal.ts';
 
 export function register(program: Command, terminal: Terminal): void {
   const group = program.command('keygen').description('Make keys. Do this away from the proxy.');
+  registerEncryption(group, terminal);
   group
     .command('auditor')
     .description("make the auditor's private key and the certificate that the proxy is given")
