@@ -26,18 +26,22 @@ import type { RunningStore } from '../store/worker.ts';
 import { startStore } from '../store/worker.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { CursorFile } from '../wal/cursor.ts';
+import type { LogDirectory } from '../wal/frame-cipher.ts';
+import { keysOf, pathOf } from '../wal/frame-cipher.ts';
 import type { DirectoryLock } from '../wal/lock.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions, readPosition } from '../wal/position.ts';
 import { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { findAuditors } from './auditors.ts';
 import { Contact } from './contact.ts';
+import { logDirectoryOf, tellInClear } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
 
 export interface Stages {
   lock: DirectoryLock;
   instance: Instance;
   wal: WriteAheadLog;
+  walDir: LogDirectory;
   unsealed: CursorFile<Position>;
   signing: Signing;
   delivery: RemoteDelivery;
@@ -64,11 +68,12 @@ export async function openStages(
   const { config, log, fatal } = options;
   const { dataDir } = config;
   const instance = await Instance.open(dataDir, config.instance.name, systemClock.now());
-  const walDir = join(dataDir, 'wal');
+  const walDir = logDirectoryOf(config);
   const cursor = await readDeliveryCursor(join(dataDir, 'delivery'));
   const { cursor: unsealed, value: unsealedFrom } = await CursorFile.open(join(dataDir, 'unsealed'), readPosition);
   const { wal, recovery } = await WriteAheadLog.open({
-    dir: walDir,
+    dir: pathOf(walDir),
+    keys: keysOf(walDir),
     // The configured bound is that of the directory; what is kept aside stands beside the log's own.
     bytesMax: config.wal.bytesMax - config.wal.reserveBytes,
     reserveBytes: config.wal.reserveBytes,
@@ -80,6 +85,7 @@ export async function openStages(
   });
   log.event('log-recovered', { ...recovery });
   if (recovery.tornBytes > 0) log.event('log-torn-tail', { bytes: recovery.tornBytes });
+  tellInClear(config, wal, log);
   const notCovered = new Set<string>();
   const vkey = encodeVkey(instance.origin, instance.checkpointPublicKey);
   const contact = new Contact({ options, instance, upstream, store });
@@ -119,12 +125,12 @@ export async function openStages(
   delivery = startDelivery({ options, walDir, wal, upstream, store, signing, unsealed });
   wal.onDurable((durable) => delivery.grew(durable));
   contact.attach(signing, delivery, vkey);
-  return { lock, instance, wal, unsealed, signing, delivery, upstream, store, contact, notCovered };
+  return { lock, instance, wal, walDir, unsealed, signing, delivery, upstream, store, contact, notCovered };
 }
 
 function startDelivery(parts: {
   options: ProxyOptions;
-  walDir: string;
+  walDir: LogDirectory;
   wal: WriteAheadLog;
   upstream: Upstream;
   store: RunningStore | undefined;
