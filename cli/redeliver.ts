@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../src/config/config.ts';
 import { readUpstreamSettings } from '../src/config/credentials.ts';
-import { readEncryptionKeys } from '../src/config/encryption-keys.ts';
 import { batchOptions } from '../src/delivery/batch.ts';
 import { neededFrom, readCursorValue } from '../src/delivery/cursor-keeper.ts';
 import { cursorName } from '../src/delivery/message.ts';
@@ -18,10 +17,10 @@ import { redeliver } from '../src/delivery/redeliver.ts';
 import { SearchEngine } from '../src/delivery/search-engine.ts';
 import { LogsealError } from '../src/errors.ts';
 import { systemClock } from '../src/lib/clock.ts';
+import { logDirectoryOf } from '../src/proxy/encryption.ts';
 import { startStore, storeSocketPath } from '../src/store/worker.ts';
 import { Upstream } from '../src/upstream/upstream.ts';
 import { CursorFile } from '../src/wal/cursor.ts';
-import type { LogDirectory } from '../src/wal/frame-cipher.ts';
 import { DirectoryLock } from '../src/wal/lock.ts';
 import type { Position } from '../src/wal/position.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -65,7 +64,7 @@ async function run(flags: RedeliverFlags, terminal: Terminal): Promise<void> {
   const progress = startProgress(terminal, 'looking at', 'records');
   try {
     const report = await redeliver({
-      walDir: logDirectory(config),
+      walDir: logDirectoryOf(config),
       placesPath: join(config.dataDir, 'delivery', 'places'),
       upstream: new SearchEngine(opened.upstream, opened.embedded),
       host: unsigning(terminal),
@@ -100,12 +99,6 @@ async function answeredUntil(dataDir: string): Promise<Position> {
     throw new LogsealError('USAGE', `${dataDir} has delivered nothing yet: there is nothing to send again`);
   }
   return neededFrom(cursor);
-}
-
-function logDirectory(config: Config): LogDirectory {
-  const path = join(config.dataDir, 'wal');
-  const keys = readEncryptionKeys(config);
-  return keys === undefined ? path : { path, keys };
 }
 
 interface Opened extends AsyncDisposable {
