@@ -103,13 +103,13 @@ function hasCredentials({ elasticsearch: { url, apiKeyFile, username } }: Config
 }
 
 /** Records can be accepted whenever the sockets are open and the log has room; what else is amiss is said beside it. */
-function readiness({ contact, delivery, wal, walDir, notCovered }: Stages, access: Access): Readiness {
+function readiness({ contact, delivery, wal, notCovered }: Stages, access: Access): Readiness {
   const reasons = access.reasons();
   if (contact.problem !== undefined) reasons.push(contact.problem);
   const { stats } = delivery;
   if (stats?.unreachable !== undefined) reasons.push(`the search engine takes nothing: ${stats.unreachable}`);
   for (const { dest, reason } of stats?.held ?? []) reasons.push(`${dest} is held: ${reason}`);
-  reasons.push(...inClearReasons(walDir, wal));
+  reasons.push(...inClearReasons(wal));
   const full = wal.freeBytes === 0;
   if (full) reasons.push('the write-ahead log is full: requests are held, then answered 429');
   return { ready: !full, reasons, notCovered: [...notCovered] };

@@ -41,7 +41,6 @@ export interface Stages {
   lock: DirectoryLock;
   instance: Instance;
   wal: WriteAheadLog;
-  walDir: LogDirectory;
   unsealed: CursorFile<Position>;
   signing: Signing;
   delivery: RemoteDelivery;
@@ -125,7 +124,7 @@ export async function openStages(
   delivery = startDelivery({ options, walDir, wal, upstream, store, signing, unsealed });
   wal.onDurable((durable) => delivery.grew(durable));
   contact.attach(signing, delivery, vkey);
-  return { lock, instance, wal, walDir, unsealed, signing, delivery, upstream, store, contact, notCovered };
+  return { lock, instance, wal, unsealed, signing, delivery, upstream, store, contact, notCovered };
 }
 
 function startDelivery(parts: {
