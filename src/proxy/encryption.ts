@@ -4,7 +4,6 @@ import type { Config } from '../config/config.ts';
 import { readEncryptionKeys } from '../config/encryption-keys.ts';
 import type { EventLog } from '../log.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
-import { keysOf } from '../wal/frame-cipher.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 
 /** Errors: CONFIG_INVALID for a file that holds no key. */
@@ -26,7 +25,7 @@ export function tellInClear(config: Config, wal: Pick<WriteAheadLog, 'clearSegme
 }
 
 /** Sentences for readyz. */
-export function inClearReasons(walDir: LogDirectory, wal: Pick<WriteAheadLog, 'clearSegments'>): string[] {
-  const count = keysOf(walDir).current === undefined ? 0 : wal.clearSegments;
-  return count === 0 ? [] : [`${count} segments of the write-ahead log, from before its key, are on disk in clear`];
+export function inClearReasons({ clearSegments }: Pick<WriteAheadLog, 'clearSegments'>): string[] {
+  if (clearSegments === 0) return [];
+  return [`${clearSegments} segments of the write-ahead log, from before its key, are on disk in clear`];
 }

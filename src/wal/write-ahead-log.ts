@@ -52,6 +52,7 @@ export class WriteAheadLog {
   readonly #writer: GroupWriter;
   readonly #reserve: Reserve;
   readonly #bytesMax: number;
+  readonly #encrypted: boolean;
   readonly #listeners: ((durable: Position) => void)[] = [];
   #trimming: Promise<unknown> = Promise.resolve();
 
@@ -60,6 +61,7 @@ export class WriteAheadLog {
     const sizes = { bytesMax, reserveBytes, segmentBytes, keepMs };
     const end = log.segments.at(-1)?.end ?? 0;
     this.#bytesMax = bytesMax;
+    this.#encrypted = options.keys?.current !== undefined;
     this.#reserve = reserve;
     this.#space = new LogSpace({ fs, clock, directory, ...sizes, segments: log.segments, reserve });
     this.#writer = new GroupWriter({
@@ -128,9 +130,9 @@ export class WriteAheadLog {
     this.#listeners.push(listener);
   }
 
-  /** Segments on disk whose payloads stand in clear; 0 in an empty log with a key. */
+  /** Segments on disk whose payloads stand in clear although new ones are encrypted. */
   get clearSegments(): number {
-    return this.#space.clearSegments;
+    return this.#encrypted ? this.#space.clearSegments : 0;
   }
 
   /** Bytes that are wanted or wait to be written. Segments that are only kept do not count. */
