@@ -9,6 +9,7 @@ import { decodeRejectDetail } from '../journal/reject-detail.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
+import type { BacklogCount } from './backlog-count.ts';
 import { readFrom } from './cursor-keeper.ts';
 import type { Places } from './places.ts';
 import type { PlaceBody } from './port.ts';
@@ -17,6 +18,8 @@ import type { RejectRegister } from './rejects.ts';
 export interface Learned {
   register: RejectRegister;
   places: Places;
+  /** Where given, every frame of records is shown to it. */
+  count?: BacklogCount;
 }
 
 interface Runs {
@@ -42,9 +45,10 @@ export async function learnFromLog(
   }
 }
 
-function learnFromFrame(payload: Buffer, position: Position, { register, places }: Learned): void {
+function learnFromFrame(payload: Buffer, position: Position, { register, places, count }: Learned): void {
   if (payload[0] === entryKinds.rejectDetail) register.addDetail(decodeRejectDetail(payload));
   if (payload[0] !== entryKinds.records || payload.length <= recordsHeaderBytes) return;
+  count?.add(payload, position);
   const record = new RecordView();
   // A frame holds records of one chain, and a chain is of data or of control records: the first one tells.
   for (let at = recordsHeaderBytes; at < payload.length; at = record.next) {

@@ -11,6 +11,7 @@ import type { CursorFile } from '../wal/cursor.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { Adaptive } from './adaptive.ts';
+import { BacklogCount } from './backlog-count.ts';
 import type { BatchOptions } from './batch.ts';
 import { learnFromLog } from './control-documents.ts';
 import type { CursorStore, CursorValue } from './cursor-keeper.ts';
@@ -21,7 +22,7 @@ import { firstRecordAt } from './item.ts';
 import { Lanes } from './lanes.ts';
 import type { PlacesOptions } from './places.ts';
 import { Places } from './places.ts';
-import type { DeliveryHost, DeliveryStats, DeliveryUpstream } from './port.ts';
+import type { Backlog, DeliveryHost, DeliveryStats, DeliveryUpstream } from './port.ts';
 import { Publication } from './publication.ts';
 import { Pump } from './pump.ts';
 import { RejectRegister } from './rejects.ts';
@@ -84,6 +85,11 @@ export interface DeliveryOptions {
   fatal(error: unknown): void;
 }
 
+const none = {
+  delivered: { data: 0, control: 0 },
+  rejected: { mapping: 0, conflict: 0, dropped: 0, 'failure-store': 0, blocked: 0 },
+};
+
 interface Parts {
   keeper: CursorKeeper;
   pump: Pump;
@@ -103,25 +109,37 @@ export class Delivery {
   #durable: Position;
   #parts: Parts | undefined;
   #running: Promise<unknown> = Promise.resolve();
+  readonly #cursor: CursorValue;
+  readonly #count: BacklogCount;
+  #looked: Promise<Places> | undefined;
+  #backlog: Backlog | undefined;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#durable = options.durable;
     this.#watchers = new Watchers(options.host);
+    this.#cursor = options.cursor ?? { main: beginning, sent: beginning, seals: beginning, lanes: [] };
+    this.#count = new BacklogCount(this.#cursor);
   }
 
-  /** Resolves when the log has been looked through for what was decided before, and sending has begun. */
+  /** Looks through the log, once, for what was decided before and for what waits. `start` does it if nobody did. */
+  look(): Promise<unknown> {
+    this.#looked ??= this.#look();
+    return this.#looked;
+  }
+
+  /** Resolves when the log has been looked through, and sending has begun. */
   async start(): Promise<void> {
-    const { dir, walDir, host, upstream, replace } = this.#options;
-    await mkdir(dir, { recursive: true, mode: 0o700 });
-    const path = join(dir, 'places');
-    const places = await Places.open({ path, host, upstream, ...(replace === undefined ? {} : { replace }) });
-    const cursor = this.#options.cursor ?? { main: beginning, sent: beginning, seals: beginning, lanes: [] };
-    await learnFromLog(walDir, neededFrom(cursor), this.#durable, { register: this.#register, places });
+    const { walDir, durable } = this.#options;
+    const cursor = this.#cursor;
+    this.#looked ??= this.#look();
+    const places = await this.#looked;
+    await learnFromLog(walDir, durable, this.#durable, { register: this.#register, places });
     const parts = this.#assemble(cursor, places);
     this.#parts = parts;
     parts.lanes.restore(cursor.lanes, cursor.sent);
+    parts.lanes.take(this.#count.found.inLanes);
     parts.pump.grew(this.#durable);
     const fatal = (error: unknown) => this.#fail(error);
     this.#running = Promise.all([
@@ -129,6 +147,17 @@ export class Delivery {
       parts.publication.run().catch(fatal),
       this.#keepCursor(parts.keeper).catch(fatal),
     ]);
+  }
+
+  async #look(): Promise<Places> {
+    const { dir, walDir, host, upstream, replace, durable } = this.#options;
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    const path = join(dir, 'places');
+    const places = await Places.open({ path, host, upstream, ...(replace === undefined ? {} : { replace }) });
+    const learned = { register: this.#register, places, count: this.#count };
+    await learnFromLog(walDir, neededFrom(this.#cursor), durable, learned);
+    this.#backlog = this.#count.found;
+    return places;
   }
 
   /** The log is durable up to here. */
@@ -165,15 +194,34 @@ export class Delivery {
       lanes: parts?.lanes.count ?? 0,
       parked: parts?.lanes.parked ?? 0,
       held: parts?.destinations.held() ?? [],
-      oldestMs: view?.timeMs,
+      oldestMs: this.#oldest(view?.timeMs),
+      backlog: this.#backlog,
+      routed: parts?.pump.records ?? 0,
+      pending: parts?.pump.pending ?? 0,
+      inLanes: parts?.lanes.waiting ?? this.#backlog?.inLanes ?? 0,
+      needed:
+        parts === undefined
+          ? earliest(
+              this.#cursor.lanes.map((lane) => lane.position),
+              this.#cursor.main,
+            )
+          : earliest(parts.lanes.positions(), parts.pump.position),
       inFlightBytes: parts?.pump.inFlight.bytes ?? 0,
-      delivered: parts?.dispatch.delivered ?? 0,
-      rejected: parts?.dispatch.rejected ?? 0,
+      delivered: { ...(parts?.dispatch.delivered ?? none.delivered) },
+      rejected: { ...(parts?.dispatch.rejected ?? none.rejected) },
       batches: parts?.dispatch.batches ?? 0,
       concurrency: parts?.adaptive.concurrency ?? 0,
       unreachable: parts?.dispatch.outage,
       published: parts?.publication.published,
+      publishedMs: parts?.publication.publishedMs,
     };
+  }
+
+  /** Before the main reader has begun, what it will meet first. */
+  #oldest(inMain: number | undefined): number | undefined {
+    if (this.#parts === undefined) return this.#backlog?.oldestMs;
+    const inLanes = this.#parts.lanes.oldestMs;
+    return inMain === undefined ? inLanes : Math.min(inMain, inLanes ?? inMain);
   }
 
   #isIdle({ pump, lanes, publication }: Parts): boolean {
@@ -230,6 +278,7 @@ export class Delivery {
         unknownUntil: cursor.sent,
         sent: (next) => mark.reach(next, keeper),
         divert: (destination, position, why) => lanes.divert(destination, position, why),
+        leftOut: (count) => lanes.take(count),
         seal: (frame) => publication.offer(frame),
       },
       this.#durable,

@@ -42,6 +42,8 @@ export interface Attempt {
   left: { item: Item; refusal: Refusal | undefined }[];
   /** The search engine as a whole took nothing. */
   outage: Outage | undefined;
+  /** Settled because they stood there already. */
+  found: number;
 }
 
 const cannotLook: Refusal = {
@@ -69,11 +71,11 @@ export class Dispatch {
     this.#outcomes = new Outcomes(options, this.#rejects);
   }
 
-  get delivered(): number {
+  get delivered(): Readonly<Record<'data' | 'control', number>> {
     return this.#outcomes.delivered;
   }
 
-  get rejected(): number {
+  get rejected(): Readonly<Record<RejectReason, number>> {
     return this.#rejects.rejected;
   }
 
@@ -82,8 +84,11 @@ export class Dispatch {
     const open: Open = new Map();
     for (const item of items) open.set(item, undefined);
     let outage: Outage | undefined;
+    let found = 0;
     try {
-      await this.#try(open, ready);
+      await this.#try(open, ready, (count) => {
+        found += count;
+      });
       this.outage = undefined;
     } catch (error) {
       if (!isPassing(error)) throw error;
@@ -95,7 +100,7 @@ export class Dispatch {
       this.outage = error.message;
     }
     this.#options.watchers.flush();
-    return { left: Array.from(open, ([item, refusal]) => ({ item, refusal })), outage };
+    return { left: Array.from(open, ([item, refusal]) => ({ item, refusal })), outage, found };
   }
 
   /** One line of a request, or its size, made the whole of it be refused: halves are tried until only that one is left. */
@@ -109,12 +114,13 @@ export class Dispatch {
         type: typeof type === 'string' ? type : 'unknown',
         reason: error.message,
       };
-      return { left: [{ item: only, refusal: { kind: 'refused', ...refusal } }], outage: undefined };
+      return { left: [{ item: only, refusal: { kind: 'refused', ...refusal } }], outage: undefined, found: 0 };
     }
     const middle = items.length >> 1;
     const first = await this.attempt(items.slice(0, middle), ready);
     const second = await this.attempt(items.slice(middle), ready);
-    return { left: [...first.left, ...second.left], outage: first.outage ?? second.outage };
+    const outage = first.outage ?? second.outage;
+    return { left: [...first.left, ...second.left], outage, found: first.found + second.found };
   }
 
   /** Puts items into the rejects for a reason that no answer gave. Those left could not be stored there yet. */
@@ -132,7 +138,11 @@ export class Dispatch {
     return [...open.keys()];
   }
 
-  async #try(open: Open, ready: (sent: readonly Item[]) => Promise<void>): Promise<void> {
+  async #try(
+    open: Open,
+    ready: (sent: readonly Item[]) => Promise<void>,
+    found: (count: number) => void,
+  ): Promise<void> {
     const { register } = this.#options;
     const isNamed = (item: Item) => !register.empty && register.has(item.frame.chain, item.seq);
     const named = [...open.keys()].filter(isNamed);
@@ -140,7 +150,7 @@ export class Dispatch {
     const others = named.length === 0 ? [...open.keys()] : [...open.keys()].filter((item) => !isNamed(item));
     const rest = await this.#sendable(others, open);
     const unknown = rest.filter((item) => item.unknown);
-    if (unknown.length > 0) await this.#lookUp(unknown, open);
+    if (unknown.length > 0) found(await this.#lookUp(unknown, open));
     const sent = rest.filter((item) => open.has(item) && !item.unknown);
     if (sent.length === 0) return;
     await ready(sent);
@@ -177,7 +187,8 @@ export class Dispatch {
     });
   }
 
-  async #lookUp(unknown: readonly Item[], open: Open): Promise<void> {
+  /** Returns how many stood there already. */
+  async #lookUp(unknown: readonly Item[], open: Open): Promise<number> {
     const found = await findItems(unknown, this.#options.upstream, this.#options.places);
     const stored = [];
     for (const { item, ours, hidden } of found) {
@@ -186,6 +197,7 @@ export class Dispatch {
       else item.unknown = false;
     }
     await this.#outcomes.foundStored(stored, open);
+    return stored.length;
   }
 
   async #send(items: readonly Item[]): Promise<BulkAnswer> {

@@ -43,6 +43,8 @@ export interface LaneOptions {
   batchItemsMax: number;
   parkedMax: number;
   event(level: 'info' | 'warn' | 'error', name: EventName, fields: Record<string, unknown>): void;
+  /** So many records that the main reader had left out are answered for or parked. */
+  brought(count: number): void;
 }
 
 /** Failed tries of a batch before its refused records are parked. */
@@ -62,6 +64,7 @@ export class Lane {
   #unknownUntil: Position;
   #rewound = true;
   #done = false;
+  #triedMs: number | undefined;
 
   /** `saved`: the cursor on disk has this lane. `left` is called in the moment in which the main reader takes over. */
   constructor(options: LaneOptions, cursor: LaneCursor, saved: boolean, left: (lane: Lane) => void) {
@@ -81,6 +84,12 @@ export class Lane {
 
   get parked(): number {
     return this.#parked.count;
+  }
+
+  /** Time of the oldest record that is being tried; undefined while there is none in memory. */
+  get oldestMs(): number | undefined {
+    const { oldestMs } = this.#parked;
+    return oldestMs === undefined ? this.#triedMs : Math.min(oldestMs, this.#triedMs ?? oldestMs);
   }
 
   get position(): Position {
@@ -196,9 +205,13 @@ export class Lane {
     const { clock, dispatch, signal } = this.#options;
     let items = batch;
     let tries = 0;
+    let again = 0;
+    const [first] = batch;
+    this.#triedMs = first === undefined ? undefined : viewOf(first).timeMs;
     while (items.length > 0 && !signal.aborted) {
       await this.#askHeld(items);
       const attempt = await dispatch.attempt(items, () => this.#reach(items));
+      again += attempt.found;
       const left = attempt.left.map((entry) => entry.item);
       if (left.length === 0) break;
       if (attempt.outage === undefined) {
@@ -210,7 +223,9 @@ export class Lane {
       if (items.length > 0) await pause(clock, this.#backoff.next(attempt.outage?.retryAfterMs), signal);
       await this.#tryParked();
     }
+    this.#triedMs = undefined;
     if (signal.aborted) return;
+    this.#options.brought(batch.length - again);
     this.#backoff.reset();
     this.#blocked.reset();
     for (const { destination } of batch) destination.held = undefined;

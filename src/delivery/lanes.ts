@@ -9,7 +9,7 @@ import type { LaneOptions } from './lane.ts';
 import { Lane } from './lane.ts';
 import type { Refusal } from './outcomes.ts';
 
-export interface LanesOptions extends LaneOptions {
+export interface LanesOptions extends Omit<LaneOptions, 'brought'> {
   lanesMax: number;
   fatal(error: unknown): void;
   /** A lane is gone: what it has sent, up to `routed`, is the main reader's to know; what waited for it may go on. */
@@ -20,6 +20,7 @@ export class Lanes {
   readonly #options: LanesOptions;
   readonly #lanes = new Set<Lane>();
   readonly #running = new Set<Promise<void>>();
+  #waiting = 0;
 
   constructor(options: LanesOptions) {
     this.#options = options;
@@ -33,6 +34,23 @@ export class Lanes {
     let count = 0;
     for (const lane of this.#lanes) count += lane.parked;
     return count;
+  }
+
+  /** Records that lanes still have to bring. */
+  get waiting(): number {
+    return this.#lanes.size === 0 ? 0 : this.#waiting + this.parked;
+  }
+
+  /** Time of the oldest record of any lane that is in memory. */
+  get oldestMs(): number | undefined {
+    let oldest: number | undefined;
+    for (const { oldestMs = Number.POSITIVE_INFINITY } of this.#lanes) oldest = Math.min(oldest ?? oldestMs, oldestMs);
+    return oldest === Number.POSITIVE_INFINITY ? undefined : oldest;
+  }
+
+  /** The main reader, or an earlier process, has left so many more records to lanes. */
+  take(count: number): void {
+    this.#waiting += count;
   }
 
   positions(): Position[] {
@@ -80,8 +98,12 @@ export class Lanes {
 
   #start(cursor: LaneCursor, saved: boolean): void {
     const { event, fatal, left: told } = this.#options;
-    const lane = new Lane(this.#options, cursor, saved, (left) => {
+    const brought = (count: number) => {
+      this.#waiting = Math.max(0, this.#waiting - count);
+    };
+    const lane = new Lane({ ...this.#options, brought }, cursor, saved, (left) => {
       this.#lanes.delete(left);
+      if (this.#lanes.size === 0) this.#waiting = 0;
       for (const { name } of left.members) event('info', 'destination-released', { dest: name });
       told();
     });

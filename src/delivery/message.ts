@@ -7,6 +7,7 @@ import type { Position } from '../wal/position.ts';
 import type { BatchOptions } from './batch.ts';
 import type { DeliveryLimits } from './delivery.ts';
 import type { DeliveryStats, PlaceBody, RejectBody, SettledRecord } from './port.ts';
+import type { BulkTiming } from './search-engine.ts';
 
 /** Everything the thread needs to work; holds the credentials for the search engine and the log's keys, so it is never logged. */
 export interface ThreadStart {
@@ -33,7 +34,8 @@ export type ToDelivery =
   | { kind: 'watch'; chain: string; from: number; count: number }
   | { kind: 'unwatch'; chain: string; from: number; count: number }
   | { kind: 'controlled'; call: number; error: string | undefined }
-  | { kind: 'stop' };
+  /** What the search engine has not answered after `graceMs` is left unknown. */
+  | { kind: 'stop'; graceMs: number };
 
 export type FromDelivery =
   | { kind: 'started' }
@@ -41,7 +43,7 @@ export type FromDelivery =
   | { kind: 'settled'; outcomes: SettledRecord[] }
   | { kind: 'trim'; before: Position }
   | { kind: 'event'; level: 'info' | 'warn' | 'error'; name: EventName; fields: Record<string, unknown> }
-  | { kind: 'stats'; stats: DeliveryStats; durable: Position }
+  | { kind: 'stats'; stats: DeliveryStats; durable: Position; timings: BulkTiming[] }
   | { kind: 'fatal'; error: unknown }
   | { kind: 'stopped' };
 

@@ -51,7 +51,7 @@ interface Sorted {
 export class Outcomes {
   readonly #options: OutcomesOptions;
   readonly #rejects: RejectStore;
-  delivered = 0;
+  readonly delivered = { data: 0, control: 0 };
 
   constructor(options: OutcomesOptions, rejects: RejectStore) {
     this.#options = options;
@@ -204,7 +204,7 @@ export class Outcomes {
   #done({ item, stored }: StoredItem, open: Open): void {
     if (!open.delete(item)) return;
     item.unknown = false;
-    this.delivered += 1;
+    this.delivered[item.destination.system ? 'control' : 'data'] += 1;
     const { watchers } = this.#options;
     if (!watchers.any) return;
     watchers.settle(item, {

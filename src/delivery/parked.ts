@@ -12,7 +12,7 @@ import type { ParkedCursor } from './cursor-keeper.ts';
 import { earliest } from './cursor-keeper.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Item } from './item.ts';
-import { recordsFrame } from './item.ts';
+import { recordsFrame, viewOf } from './item.ts';
 import type { ItemReader } from './item-reader.ts';
 import type { Refusal } from './outcomes.ts';
 import { Backoff, BlockedTime } from './retry-policy.ts';
@@ -54,6 +54,13 @@ export class ParkedItems {
 
   get count(): number {
     return this.#entries.length + this.#expected.length;
+  }
+
+  /** Time of the oldest of them that is in memory. */
+  get oldestMs(): number | undefined {
+    const [first] = this.#entries;
+    if (first === undefined) return undefined;
+    return this.#entries.reduce((least, { item }) => Math.min(least, viewOf(item).timeMs), viewOf(first.item).timeMs);
   }
 
   get due(): boolean {

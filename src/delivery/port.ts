@@ -95,13 +95,34 @@ export interface DeliveryStats {
   held: HeldDestination[];
   /** Time of the oldest record that is not answered for; undefined when there is none. Wall clock, milliseconds. */
   oldestMs: number | undefined;
+  /** What the thread found in the log when it looked through it; undefined before that. */
+  backlog: Backlog | undefined;
+  /** Records of frames that the main reader has taken since, and those of them that it still holds. */
+  routed: number;
+  pending: number;
+  /** Records that lanes still have to bring: as near as can be told without reading the log for it, 0 without lanes. */
+  inLanes: number;
+  /** Everything before it was answered for, in lanes too. */
+  needed: Position;
   inFlightBytes: number;
-  delivered: number;
-  rejected: number;
+  delivered: Record<'data' | 'control', number>;
+  /** Named by a reject record. */
+  rejected: Record<RejectReason, number>;
   batches: number;
   concurrency: number;
   /** Why the search engine as a whole takes nothing at the moment. */
   unreachable: string | undefined;
-  /** The newest seal entry that is published. */
+  /** The newest seal entry that is published by this process, and when that was. Wall clock, milliseconds. */
   published: number | undefined;
+  publishedMs: number | undefined;
+}
+
+/** What waits in the log at a start. */
+export interface Backlog {
+  /** Records between the main reader's place and the end that the log had. */
+  records: number;
+  /** Records of lanes before the main reader's place. */
+  inLanes: number;
+  /** Time of the oldest of them, wall clock. */
+  oldestMs: number | undefined;
 }

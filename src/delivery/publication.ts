@@ -56,6 +56,7 @@ export class Publication {
   #readAt: Position | undefined;
   #position: Position;
   #published: number | undefined;
+  #publishedMs: number | undefined;
 
   constructor(options: PublicationOptions) {
     this.#options = options;
@@ -74,6 +75,11 @@ export class Publication {
   /** The newest entry that is published by this process. */
   get published(): number | undefined {
     return this.#published;
+  }
+
+  /** When that was, wall clock. */
+  get publishedMs(): number | undefined {
+    return this.#publishedMs;
   }
 
   /** From the main reader, in log order. */
@@ -151,6 +157,7 @@ export class Publication {
     this.#waiting = this.#waiting.slice(ready.length);
     this.#position = ready.at(-1)?.next ?? this.#position;
     this.#published = newest.entry;
+    this.#publishedMs = clock.now();
   }
 
   /** undefined when all of them stand there with this text; else what is in the way. */

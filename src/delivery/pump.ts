@@ -45,6 +45,8 @@ export interface PumpOptions {
   seal(frame: Frame): void;
   /** The first unanswered frame, or a destination's count, has moved. */
   moved(): void;
+  /** So many more records are a lane's to bring. */
+  leftOut(count: number): void;
 }
 
 /** Tries of a refused record before its destination gets a lane. */
@@ -67,6 +69,9 @@ export class Pump {
   #queue: Item[] = [];
   #queueBytes = 0;
   readonly #carrying = new Set<Promise<void>>();
+  /** Records of the frames that were looked at, and those of them that are not settled. */
+  records = 0;
+  pending = 0;
 
   constructor(options: PumpOptions, limit: Position) {
     this.#options = options;
@@ -134,6 +139,9 @@ export class Pump {
       const before = this.#queue.length;
       this.#queueBytes += this.#items.read(records, unknown, isMain, this.#queue);
       for (let i = before; i < this.#queue.length; i += 1) (this.#queue[i] as Item).destination.inMain += 1;
+      this.records += records.header.count;
+      this.pending += records.pending;
+      if (records.pending < records.header.count) this.#options.leftOut(records.header.count - records.pending);
       this.#inFlight.add(records);
       if (records.pending > 0) this.#use(payload, 1);
     } else {
@@ -205,6 +213,7 @@ export class Pump {
       if (!item.destination.inLane) return true;
       this.#options.divert(item.destination, item.frame.position, laneIsOpen);
       this.#settle(item);
+      this.#options.leftOut(1);
       return false;
     });
     this.#tell();
@@ -224,6 +233,7 @@ export class Pump {
 
   #settle(item: Item): void {
     item.destination.inMain -= 1;
+    this.pending -= 1;
     this.#inFlight.settle(item.frame);
     if (item.frame.pending === 0) this.#use(item.frame.payload, -1);
   }

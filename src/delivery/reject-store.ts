@@ -9,7 +9,7 @@ import type { Destinations } from './destinations.ts';
 import type { Item } from './item.ts';
 import { generatedIdOf, tagOf, viewOf } from './item.ts';
 import type { Open } from './outcomes.ts';
-import type { DeliveryHost, DeliveryUpstream } from './port.ts';
+import type { DeliveryHost, DeliveryUpstream, RejectReason } from './port.ts';
 import type { RefusedItem, RejectRegister } from './rejects.ts';
 import { recordRejects } from './rejects.ts';
 import type { Watchers } from './watchers.ts';
@@ -29,7 +29,14 @@ const batchBytesMax = 4 * 1024 * 1024;
 
 export class RejectStore {
   readonly #options: RejectStoreOptions;
-  rejected = 0;
+  /** Records that this process named in a reject record. */
+  readonly rejected: Record<RejectReason, number> = {
+    mapping: 0,
+    conflict: 0,
+    dropped: 0,
+    'failure-store': 0,
+    blocked: 0,
+  };
 
   constructor(options: RejectStoreOptions) {
     this.#options = options;
@@ -39,6 +46,7 @@ export class RejectStore {
   async reject(refused: readonly RefusedItem[], open: Open): Promise<void> {
     const { host, register, watchers } = this.#options;
     await recordRejects(refused, host, register);
+    for (const { reason } of refused) this.rejected[reason] += 1;
     // What becomes of it is settled now; where its document stands is of no interest to the shipper.
     for (const { item, cause } of refused) {
       watchers.settle(item, {
@@ -121,7 +129,6 @@ export class RejectStore {
 
   #done(item: Item, open: Open): void {
     if (!open.delete(item)) return;
-    this.rejected += 1;
     this.#options.register.forgetDetail(item.frame.chain, item.seq);
   }
 }

@@ -9,15 +9,16 @@ import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
 import type { DeliveryStats, SettledRecord } from './port.ts';
+import type { BulkTiming } from './search-engine.ts';
 
 export interface RemoteDeliveryOptions {
   start: ThreadStart;
   /** Signs a control record; durable when resolved. */
-  control(call: ControlCall): Promise<void>;
+  control(call: ControlCall): Promise<unknown>;
   settled(outcomes: SettledRecord[]): void;
   trim(before: Position): void;
   event(level: 'info' | 'warn' | 'error', name: EventName, fields: Record<string, unknown>): void;
-  stats(stats: DeliveryStats): void;
+  stats(stats: DeliveryStats, timings: readonly BulkTiming[]): void;
   fatal(error: unknown): void;
 }
 
@@ -75,9 +76,10 @@ export class RemoteDelivery {
     return Promise.race([drained, ended.then(() => false)]);
   }
 
-  async stop(): Promise<void> {
+  /** Ends what is under way within about `graceMs`, saves the cursor. */
+  async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    this.#say({ kind: 'stop' });
+    this.#say({ kind: 'stop', graceMs });
     await this.#stopped.promise;
   }
 
@@ -91,7 +93,7 @@ export class RemoteDelivery {
     else if (message.kind === 'fatal') fatal(message.error);
     else if (message.kind === 'stats') {
       this.#newest = { stats: message.stats, durable: message.durable };
-      stats(message.stats);
+      stats(message.stats, message.timings);
       this.#checkDrained();
     }
   }

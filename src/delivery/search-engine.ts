@@ -1,4 +1,8 @@
 /** The search engine as delivery asks it: src/upstream, and two questions about documents of our own. */
+import { LogsealError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { UpstreamOutcome } from '../metrics.ts';
 import type { JsonObject } from '../upstream/ask.ts';
 import { askFor, objectAt, objectsAt, textAt } from '../upstream/ask.ts';
 import type { BulkQuery } from '../upstream/bulk-client.ts';
@@ -7,6 +11,11 @@ import type { StoredRecord, WantedRecord } from '../upstream/lookup.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { DeliveryUpstream, DestinationFacts } from './port.ts';
 
+export interface BulkTiming {
+  outcome: UpstreamOutcome;
+  ms: number;
+}
+
 interface Place {
   index: string;
   id: string;
@@ -14,18 +23,43 @@ interface Place {
 }
 
 const documentsMax = 500;
+/** Between two looks, a tenth of a second apart. */
+const timingsMax = 10_000;
 
 export class SearchEngine implements DeliveryUpstream {
   readonly #upstream: Upstream;
   readonly #embedded: boolean;
+  readonly #clock: Pick<Clock, 'monotonic'>;
 
-  constructor(upstream: Upstream, embedded: boolean) {
+  /** What each bulk request since the last look took. */
+  #timings: BulkTiming[] = [];
+
+  constructor(upstream: Upstream, embedded: boolean, clock: Pick<Clock, 'monotonic'> = systemClock) {
     this.#upstream = upstream;
     this.#embedded = embedded;
+    this.#clock = clock;
   }
 
-  send(body: readonly Buffer[], query: BulkQuery): Promise<BulkAnswer> {
-    return this.#upstream.send(body, query);
+  async send(body: readonly Buffer[], query: BulkQuery): Promise<BulkAnswer> {
+    const begin = this.#clock.monotonic();
+    let outcome: BulkTiming['outcome'] = 'unknown';
+    try {
+      const answer = await this.#upstream.send(body, query);
+      outcome = 'answered';
+      return answer;
+    } catch (error) {
+      if (error instanceof LogsealError && error.code === 'UPSTREAM_REFUSED') outcome = 'refused';
+      throw error;
+    } finally {
+      if (this.#timings.length < timingsMax) this.#timings.push({ outcome, ms: this.#clock.monotonic() - begin });
+    }
+  }
+
+  /** Those that nobody has taken yet, once. */
+  takeTimings(): BulkTiming[] {
+    const timings = this.#timings;
+    this.#timings = [];
+    return timings;
   }
 
   async describe(dest: string, fresh: boolean): Promise<DestinationFacts> {

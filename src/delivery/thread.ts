@@ -40,13 +40,14 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
     trim: (before) => say({ kind: 'trim', before }),
     event,
   };
+  const engine = new SearchEngine(upstream, options.upstream.embedded);
   const delivery = new Delivery({
     walDir: options.walDir,
     dir: options.dir,
     durable,
     cursor: value,
     store,
-    upstream: new SearchEngine(upstream, options.upstream.embedded),
+    upstream: engine,
     host,
     clock: systemClock,
     random: Math.random,
@@ -54,12 +55,19 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
     limits: options.limits,
     fatal: (error) => say({ kind: 'fatal', error }),
   });
-  const tell = () => say({ kind: 'stats', stats: delivery.stats(), durable: copyOf(durable) });
+  const tell = () =>
+    say({ kind: 'stats', stats: delivery.stats(), durable: copyOf(durable), timings: engine.takeTimings() });
   const ticking = setInterval(tell, statsIntervalMs);
+  // While the search engine is away it is known what waits all the same. Whatever is wrong is said by the start.
+  delivery.look().then(tell, () => undefined);
 
-  const stop = async () => {
-    clearInterval(ticking);
+  const stop = async (graceMs: number) => {
+    // What is under way then is of unknown outcome, as after a crash: the next start looks it up.
+    const cut = setTimeout(() => void upstream.close(), graceMs);
     await delivery.stop();
+    clearTimeout(cut);
+    clearInterval(ticking);
+    tell();
     await store.close();
     await upstream.close();
     say({ kind: 'stopped' });
@@ -81,7 +89,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
         () => say({ kind: 'started' }),
         (error) => say({ kind: 'fatal', error }),
       );
-    } else void stop();
+    } else void stop(message.graceMs);
   });
 }
 

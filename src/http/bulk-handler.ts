@@ -71,14 +71,18 @@ async function takeBulk(
   // Only for a client that may write: others make nobody ask.
   if (parsed !== undefined && (await learns(parsed, context))) parsed = await authorised(exchange, read(), context);
   if (parsed === undefined) return exchange.response.statusCode;
-  if (parsed.forwarded.length === parsed.count) return context.passthrough.stream(exchange, { body });
+  if (parsed.forwarded.length === parsed.count) {
+    context.counts.operations(parsed.count, parsed.count, []);
+    return context.passthrough.stream(exchange, { body });
+  }
   // Elasticsearch hears its own part first: if it refuses that as a whole, nothing is signed.
   const forwarded = parsed.forwarded.length === 0 ? undefined : await forward(exchange, parsed, types, context);
   if (forwarded !== undefined && 'refused' in forwarded) return relay(exchange, forwarded.refused);
   const signed = await sign(exchange, parsed, parameters, context);
   const tookMs = Math.round(context.clock.monotonic() - startMs);
   const parts: AnswerParts = { tookMs, ...signed, forwarded: forwarded?.items, filter: parameters.filter };
-  if (parsed.errors.size > 0) context.counts.itemsRefused(parsed.errors.size);
+  context.counts.operations(parsed.count, parsed.forwarded.length, parsed.errors.values());
+  context.counts.acknowledged(taken(parsed.batch.count, signed.outcomes));
   const pretty = isPretty(exchange);
   answer(exchange, 200, pretty ? (bulkResponseObject(parsed, parts) as object) : bulkResponse(parsed, parts), {
     type: types.answer,
@@ -125,6 +129,11 @@ async function sign(
   const outcomes = await waitForStore(appended.outcomes, dests, parameters.timeoutMs, context.clock);
   if (parameters.refresh) await context.refresh(exchange.request.headers.authorization, batch.dests);
   return { ids: appended.ids, outcomes };
+}
+
+/** Without outcomes all of them are on disk and will be delivered. */
+function taken(count: number, outcomes: readonly Outcome[] | undefined): number {
+  return outcomes === undefined ? count : outcomes.filter((outcome) => outcome.status < 300).length;
 }
 
 type Forwarded = { items: Map<number, unknown> } | { refused: BufferedAnswer };

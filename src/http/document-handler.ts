@@ -106,9 +106,11 @@ interface DocumentWrite {
 async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise<number> {
   const { exchange, operation, context } = write;
   const parsed = parseDocument(body, operation, rulesNow(context));
-  if ('forwarded' in parsed) return context.passthrough.stream(exchange, { body });
+  if ('forwarded' in parsed) {
+    context.counts.operations(1, 1, []);
+    return context.passthrough.stream(exchange, { body });
+  }
   if ('error' in parsed) {
-    context.counts.itemsRefused(1);
     return refused(write, parsed.error.status, parsed.error.error);
   }
   const { batch, dest } = parsed;
@@ -121,7 +123,9 @@ async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise
   if (reason !== undefined) return refused(write, 403, forbidden(dest, operation.id, reason).error);
   if (!learnt && (await context.learn(batch.dests))) return take(write, body, true);
   const { error, status, ...written } = await sign(write, batch, dest);
-  if (error !== undefined) return refused(write, status, error as ErrorCause);
+  context.counts.operations(1, 0, []);
+  if (error !== undefined) return respondError(write, status, error as ErrorCause);
+  context.counts.acknowledged(1);
   const path = `/${formEncoded(dest)}/_doc/${formEncoded(written._id ?? '')}`;
   const location = operation.routing === undefined ? path : `${path}?routing=${formEncoded(operation.routing)}`;
   return respond(write, status, written, { location });
@@ -140,6 +144,11 @@ async function sign(write: DocumentWrite, batch: Batch, dest: string): Promise<R
 }
 
 function refused(write: DocumentWrite, status: number, error: ErrorCause): number {
+  write.context.counts.operations(1, 0, [{ error }]);
+  return respondError(write, status, error);
+}
+
+function respondError(write: DocumentWrite, status: number, error: ErrorCause): number {
   return respond(write, status, errorBody(status, error, write.exchange.id), {});
 }
 

@@ -29,7 +29,10 @@ export interface IntakeLimits {
 /** What is counted once a request is done. */
 export interface IntakeCounts {
   bodyBytes(bytes: number): void;
-  itemsRefused(count: number): void;
+  /** Operations of a request that was read and answered, and those of them that were not signed. */
+  operations(count: number, forwarded: number, refused: Iterable<{ error: { type: string } }>): void;
+  /** Their sender heard yes. */
+  acknowledged(count: number): void;
 }
 
 export interface IntakeContext {

@@ -27,7 +27,7 @@ export interface RequestHandlerOptions {
   /** Clients that lose what is answered 429: their connection is closed instead. */
   hangUpInsteadOf429: ClientPatterns;
   log: Pick<EventLog, 'event'>;
-  metrics: Pick<Metrics, 'requests' | 'requestSeconds' | 'tooManyRequests'>;
+  metrics: Pick<Metrics, 'requests' | 'requestSeconds' | 'requestsRefused'>;
 }
 
 export type RequestHandler = (exchange: Exchange) => Promise<void>;
@@ -103,7 +103,7 @@ function parseBody(body: Buffer): unknown {
 function report(exchange: Exchange, error: unknown, status: number, options: RequestHandlerOptions): void {
   const { log, metrics } = options;
   const fields = { request: exchange.id, method: exchange.method, path: exchange.target.split('?', 1)[0], status };
-  if (status === 429 || (error instanceof LogsealError && error.disposition === 'retry')) metrics.tooManyRequests.inc();
+  metrics.requestsRefused.inc({ reason: error instanceof LogsealError ? error.code : 'other' });
   if (error instanceof LogsealError && error.code === 'CLIENT_GONE') return;
   if (error instanceof LogsealError && error.disposition !== 'stop') log.event('request-refused', { ...fields, error });
   else log.event('request-failed', { ...fields, error });

@@ -12,6 +12,7 @@ import { createRequestHandler } from '../http/request-handler.ts';
 import { HttpServer } from '../http/server.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
+import { itemRefusal } from '../metrics.ts';
 import type { Access } from './access.ts';
 import { createAuthorize } from './authorize.ts';
 import { Coverage } from './coverage.ts';
@@ -93,7 +94,12 @@ function intakeContext(options: ProxyOptions & Stages, passthrough: Passthrough)
     clock: systemClock,
     counts: {
       bodyBytes: (bytes) => metrics.requestBytes.inc(bytes),
-      itemsRefused: (count) => metrics.itemsRefused.inc({ reason: 'other' }, count),
+      operations: (count, forwarded, refused) => {
+        metrics.recordsReceived.inc(count);
+        metrics.recordsForwarded.inc(forwarded);
+        for (const { error } of refused) metrics.recordsRefused.inc({ reason: itemRefusal(error.type) });
+      },
+      acknowledged: (count) => metrics.recordsAcknowledged.inc(count),
     },
   };
 }

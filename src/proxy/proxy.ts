@@ -77,7 +77,7 @@ export class LogsealProxy {
     await signing.sealControl();
     await delivery.drained(wal.durable, gone);
     contact.stop();
-    await delivery.stop();
+    await delivery.stop(5_000);
     await signing.close();
     // First: a save under way is followed by a trim, which needs the log open.
     await unsealed.close();

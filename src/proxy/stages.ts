@@ -20,6 +20,7 @@ import { RemoteDelivery } from '../delivery/remote.ts';
 import { LogsealError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
 import { replaceFile } from '../lib/durable-file.ts';
+import { diskFileSystem } from '../lib/file-system.ts';
 import { Instance } from '../sequencer/instance.ts';
 import { Signing } from '../sequencer/open.ts';
 import type { RunningStore } from '../store/worker.ts';
@@ -34,8 +35,11 @@ import { comparePositions, readPosition } from '../wal/position.ts';
 import { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { findAuditors } from './auditors.ts';
 import { Contact } from './contact.ts';
+import type { Waiting } from './delivery-metrics.ts';
+import { DeliveryCounts, lookWhenScraped, noteCertificates, waitingNow } from './delivery-metrics.ts';
 import { logDirectoryOf, tellInClear } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
+import { timedFileSystem } from './timed-file-system.ts';
 
 export interface Stages {
   lock: DirectoryLock;
@@ -44,6 +48,7 @@ export interface Stages {
   unsealed: CursorFile<Position>;
   signing: Signing;
   delivery: RemoteDelivery;
+  waiting: () => Waiting;
   upstream: Upstream;
   store: RunningStore | undefined;
   contact: Contact;
@@ -64,27 +69,13 @@ export async function openStages(
   upstream: Upstream,
   certificates: Certificates,
 ): Promise<Stages> {
-  const { config, log, fatal } = options;
+  const { config, fatal } = options;
   const { dataDir } = config;
   const instance = await Instance.open(dataDir, config.instance.name, systemClock.now());
   const walDir = logDirectoryOf(config);
   const cursor = await readDeliveryCursor(join(dataDir, 'delivery'));
   const { cursor: unsealed, value: unsealedFrom } = await CursorFile.open(join(dataDir, 'unsealed'), readPosition);
-  const { wal, recovery } = await WriteAheadLog.open({
-    dir: pathOf(walDir),
-    keys: keysOf(walDir),
-    // The configured bound is that of the directory; what is kept aside stands beside the log's own.
-    bytesMax: config.wal.bytesMax - config.wal.reserveBytes,
-    reserveBytes: config.wal.reserveBytes,
-    segmentBytes: config.wal.segmentBytes,
-    keepMs: config.wal.keep,
-    clock: systemClock,
-    cursor: firstWanted(cursor, unsealedFrom),
-    fatal,
-  });
-  log.event('log-recovered', { ...recovery });
-  if (recovery.tornBytes > 0) log.event('log-torn-tail', { bytes: recovery.tornBytes });
-  tellInClear(config, wal, log);
+  const { wal, recovery } = await openLog(options, walDir, firstWanted(cursor, unsealedFrom));
   const notCovered = new Set<string>();
   const vkey = encodeVkey(instance.origin, instance.checkpointPublicKey);
   const contact = new Contact({ options, instance, upstream, store });
@@ -121,10 +112,54 @@ export async function openStages(
     fatal,
   });
   await writeTrust(instance, vkey, signing);
-  delivery = startDelivery({ options, walDir, wal, upstream, store, signing, unsealed });
-  wal.onDurable((durable) => delivery.grew(durable));
-  contact.attach(signing, delivery, vkey);
-  return { lock, instance, wal, unsealed, signing, delivery, upstream, store, contact, notCovered };
+  const started = startDelivery({ options, walDir, wal, upstream, store, signing, unsealed });
+  delivery = started;
+  // Nothing was signed since the thread was told how far the log goes.
+  const signedBefore = signing.sequencer.signed;
+  const waiting = () => waitingNow({ wal, stats: started.stats, signed: signing.sequencer.signed - signedBefore });
+  wal.onDurable((durable) => started.grew(durable));
+  contact.attach(signing, started, vkey);
+  noteCertificates(
+    options.metrics,
+    'auditor',
+    certificates.map((certificate) => certificate.notAfterMs),
+  );
+  lookWhenScraped({
+    metrics: options.metrics,
+    stats: () => started.stats,
+    waiting,
+    wal,
+    chains: () => signing.chains.all.length,
+    delivering: () => contact.problem === undefined && started.stats?.unreachable === undefined,
+    notCovered,
+    diskFreeBytes: () => diskFileSystem.freeBytes(dataDir),
+  });
+  return { lock, instance, wal, unsealed, signing, delivery: started, waiting, upstream, store, contact, notCovered };
+}
+
+async function openLog(
+  { config, log, metrics, fatal }: ProxyOptions,
+  walDir: LogDirectory,
+  cursor: Position | undefined,
+): ReturnType<typeof WriteAheadLog.open> {
+  const opened = await WriteAheadLog.open({
+    dir: pathOf(walDir),
+    keys: keysOf(walDir),
+    // The configured bound is that of the directory; what is kept aside stands beside the log's own.
+    bytesMax: config.wal.bytesMax - config.wal.reserveBytes,
+    reserveBytes: config.wal.reserveBytes,
+    segmentBytes: config.wal.segmentBytes,
+    keepMs: config.wal.keep,
+    clock: systemClock,
+    cursor,
+    fatal,
+    fs: timedFileSystem(diskFileSystem, systemClock.monotonic, (ms) => metrics.logSyncSeconds.observe(ms / 1000)),
+  });
+  log.event('log-recovered', { ...opened.recovery });
+  const { tornBytes } = opened.recovery;
+  if (tornBytes > 0) log.event('log-torn-tail', { bytes: tornBytes });
+  tellInClear(config, opened.wal, log);
+  return opened;
 }
 
 function startDelivery(parts: {
@@ -138,7 +173,7 @@ function startDelivery(parts: {
 }): RemoteDelivery {
   const { options, walDir, wal, store, signing, unsealed } = parts;
   const { config, log, metrics, fatal } = options;
-  const counted = { delivered: 0, rejected: 0 };
+  const counts = new DeliveryCounts(metrics);
   return new RemoteDelivery({
     start: {
       walDir,
@@ -162,18 +197,8 @@ function startDelivery(parts: {
       trimmed.then(() => signing.admission.recheck(), fatal);
     },
     event: (_level, name, fields) => log.event(name, fields),
-    stats: (stats) => {
-      metrics.logBytesUsed.set(wal.usedBytes);
-      metrics.logBytesFree.set(wal.freeBytes);
-      metrics.chainsOpen.set(signing.chains.all.length);
-      metrics.recordsDelivered.inc(stats.delivered - counted.delivered);
-      metrics.recordsRejected.inc(stats.rejected - counted.rejected);
-      counted.delivered = stats.delivered;
-      counted.rejected = stats.rejected;
-      metrics.destinationsHeld.set(stats.held.length);
-      metrics.upstreamUp.set(stats.unreachable === undefined ? 1 : 0);
-      const oldest = stats.oldestMs ?? systemClock.now();
-      metrics.deliveryLagSeconds.set(Math.max(0, (systemClock.now() - oldest) / 1000));
+    stats: (stats, timings) => {
+      counts.take(stats, timings);
       // A disk that was full can have room again without any delivery.
       signing.admission.recheck();
     },

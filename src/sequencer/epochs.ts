@@ -12,6 +12,7 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { isFullError } from '../lib/file-system.ts';
 import type { SealLog } from '../log/seal-log.ts';
 import type { Metrics } from '../metrics.ts';
+import { timestamp } from '../metrics.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { LogHeads } from './heads.ts';
 import type { LiveChain } from './live-chain.ts';
@@ -33,7 +34,7 @@ export interface EpochsOptions {
   checkpointKey: KeyObject;
   clock: Clock;
   limits: EpochLimits;
-  metrics: Pick<Metrics, 'epochsSealed'>;
+  metrics: Pick<Metrics, 'epochsSealed' | 'lastSeal'>;
   /** Called with what makes it unsafe to go on: the process stops and recovers. */
   fatal: (error: unknown) => void;
 }
@@ -112,6 +113,7 @@ export class Epochs {
     chain.noteFrame(chain.epoch, await durable);
     await this.#keep(text);
     this.#options.metrics.epochsSealed.inc({ reason });
+    timestamp(this.#options.metrics.lastSeal, closedMs);
     if (reason === 'rotate') {
       chain.wipe();
       await removeKeyFile(keysDir, chain.id);

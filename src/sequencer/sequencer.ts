@@ -14,7 +14,7 @@ import { encodeRejectDetail } from '../journal/reject-detail.ts';
 import { decodeBase64Url } from '../lib/base64url.ts';
 import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Metrics } from '../metrics.ts';
+import type { Metrics, RecordKind } from '../metrics.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { Admission } from './admission.ts';
 import type { ChainSet } from './chain-set.ts';
@@ -53,6 +53,8 @@ export class Sequencer implements Intake {
   /** What was admitted and is not yet durable. */
   readonly #admitted = new WeakMap<Batch, { encoded: EncodedBatch; bytes: number }>();
   #unwrittenBytes = 0;
+  /** Records of this process that are durable. */
+  signed = 0;
 
   constructor(options: SequencerOptions) {
     this.#options = options;
@@ -146,7 +148,8 @@ export class Sequencer implements Intake {
         if (this.#unwrittenBytes > unwrittenBytesMax) await Promise.all(writes);
         const part = take(encoded, picks, from, epochs.limits.recordsMax - chain.count);
         outcomes?.watch(chain.id22, chain.nextSeq, part);
-        const write = this.#write(chain, chain.sign(encoded, part, clock.now(), ids, this.#frames));
+        const payload = chain.sign(encoded, part, clock.now(), ids, this.#frames);
+        const write = this.#write(chain, payload, encoded.type === 1 ? 'control' : 'data');
         write.catch(() => undefined);
         writes.push(write);
         from += part.length;
@@ -162,14 +165,16 @@ export class Sequencer implements Intake {
    * What has a tag has a place, and must be written: room was looked for before, and this may use what is kept aside.
    * If it cannot be, only a new start can give the place to another record: going on would leave a gap for ever.
    */
-  async #write(chain: LiveChain, payload: Buffer): Promise<void> {
+  async #write(chain: LiveChain, payload: Buffer, kind: RecordKind): Promise<void> {
     const { epoch } = chain;
     const { wal, clock, metrics } = this.#options;
     const fromMs = clock.monotonic();
     this.#unwrittenBytes += payload.length;
     try {
       chain.noteFrame(epoch, await wal.append(payload, 'reserve'));
-      metrics.recordsSigned.inc(readRecordsHeader(payload).count);
+      const { count } = readRecordsHeader(payload);
+      this.signed += count;
+      metrics.recordsSigned.inc({ kind }, count);
       metrics.logAppendSeconds.observe((clock.monotonic() - fromMs) / 1000);
     } catch (cause) {
       this.#options.fatal(cause);

@@ -64,6 +64,16 @@ export class LogSpace {
     return this.#segments.filter((segment) => segment.inClear).length;
   }
 
+  /** Bytes of the segments from `position` on. */
+  bytesFrom({ segment, offset }: Position): number {
+    let bytes = 0;
+    for (const { number, end } of this.#segments) {
+      if (number === segment) bytes += Math.max(0, end - Math.max(offset, firstOffset));
+      else if (number > segment) bytes += end - firstOffset;
+    }
+    return bytes;
+  }
+
   get diskFull(): boolean {
     return this.#diskFull;
   }

@@ -140,6 +140,11 @@ export class WriteAheadLog {
     return this.#space.usedBytes + this.#writer.queuedBytes;
   }
 
+  /** Bytes of the log from `position` to its durable end. */
+  bytesFrom(position: Position): number {
+    return this.#space.bytesFrom(position);
+  }
+
   /** Bytes that `normal` appends may still take; 0 while the disk is full. */
   get freeBytes(): number {
     return this.#space.diskFull ? 0 : Math.max(0, this.#bytesMax - this.usedBytes);

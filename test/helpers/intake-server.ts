@@ -180,7 +180,7 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
     scanner: new ObjectScanner({ depthMax: options.depthMax ?? 100 }),
     ack: options.ack ?? 'wal',
     clock,
-    counts: { bodyBytes: noop, itemsRefused: noop },
+    counts: { bodyBytes: noop, operations: noop, acknowledged: noop },
   };
   const handler = createRequestHandler({
     context,

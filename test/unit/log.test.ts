@@ -67,12 +67,12 @@ t.test('event names are kebab-case and their sentences say something', async (t)
 t.test('metrics are counted in a registry of their own', async (t) => {
   const one = createMetrics({ processMetrics: false });
   const other = createMetrics();
-  one.recordsSigned.inc(5);
+  one.recordsSigned.inc({ kind: 'data' }, 5);
   one.requests.inc({ kind: 'bulk', status: '2xx' });
   one.logAppendSeconds.observe(0.001);
-  t.match(await one.text(), /^logseal_records_signed_total 5$/m);
+  t.match(await one.text(), /^logseal_records_signed_total\{kind="data"\} 5$/m);
   t.match(await one.text(), /^logseal_requests_total\{kind="bulk",status="2xx"\} 1$/m);
-  t.match(await other.text(), /^logseal_records_signed_total 0$/m);
+  t.match(await other.text(), /^logseal_records_received_total 0$/m);
   t.match(await other.text(), /^process_cpu_seconds_total /m);
   t.match(one.contentType, /^text\/plain/);
 });
