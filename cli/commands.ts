@@ -16,7 +16,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'keygen',
-    summary: "make the auditor's key and certificate, away from the proxy",
+    summary: "make the auditor's or an operator's key, away from the proxy",
     load: () => import('./keygen.ts'),
   },
   {
@@ -38,6 +38,21 @@ export const commands: readonly CommandEntry[] = [
     name: 'trust',
     summary: 'write the trust file that a verifier brings with him',
     load: () => import('./trust.ts'),
+  },
+  {
+    name: 'rotate',
+    summary: "end chains and begin new ones, by an operator's order",
+    load: () => import('./rotate.ts'),
+  },
+  {
+    name: 'acknowledge',
+    summary: "say of a finding that it is known, by an operator's act",
+    load: () => import('./acknowledge.ts'),
+  },
+  {
+    name: 'operator',
+    summary: 'what an operator needs to know, the policy, and acts signed offline',
+    load: () => import('./operator.ts'),
   },
   { name: 'keys', summary: 'wrap, show and unwrap chain secrets', load: () => import('./keys.ts') },
   {

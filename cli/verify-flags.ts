@@ -4,7 +4,7 @@
  */
 
 import type { KeyObject } from 'node:crypto';
-import { createPublicKey, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import type { TrustFile } from '../src/chain/trust-file.ts';
 import { decodeTrustFile } from '../src/chain/trust-file.ts';
 import { LogsealError } from '../src/errors.ts';
+import { readOperatorPublicKey } from '../src/keys/operator.ts';
 import { unwrapSecret } from '../src/keys/wrap.ts';
 import { decodeBase64Url } from '../src/lib/base64url.ts';
 import type { Anchor } from '../src/verify/anchors.ts';
@@ -79,7 +80,7 @@ export function verifyOptions(choice: SourceChoice, flags: VerifyFlags, terminal
     graceMs: graceOf(flags),
     trust,
     unwrap: auditor === undefined ? undefined : unwrapWith(auditor.key),
-    operatorKeys: (flags.operatorKey ?? []).map(readOperatorKey),
+    operatorKeys: (flags.operatorKey ?? []).map(readOperatorPublicKey),
     selection: selectionOf(flags),
     stateFile: stateFileOf(choice, flags, trust, terminal),
     remarks,
@@ -135,17 +136,6 @@ function stateFileOf(
     const name = [choice.kind, source.identity ?? place, ...trust.map(({ origin }) => origin)].join('\n');
     return join(base, 'logseal', `verify-${hash('sha256', name, 'hex').slice(0, 16)}.json`);
   };
-}
-
-function readOperatorKey(path: string): KeyObject {
-  const bytes = readSmall(path);
-  try {
-    const key = createPublicKey(bytes.includes('-----BEGIN') ? bytes : { key: bytes, format: 'der', type: 'spki' });
-    if (key.asymmetricKeyType === 'ed25519') return key;
-  } catch (cause) {
-    throw new LogsealError('KEY_INVALID', `${path} is no public key`, { cause });
-  }
-  throw new LogsealError('KEY_INVALID', `${path} is no Ed25519 key, as operators have`);
 }
 
 function readCheckpoint(path: string): Anchor {

@@ -7,6 +7,7 @@
 export type Disposition = 'retry' | 'refuse' | 'stop';
 
 export const errorCodes = {
+  ACT_REFUSED: 'refuse',
   CLIENT_GONE: 'refuse',
   CONFIG_INVALID: 'stop',
   CONTROL_INVALID: 'refuse',

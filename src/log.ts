@@ -47,6 +47,7 @@ export const events = {
   'chain-created': ['info', 'a chain was created and its secret wrapped to the auditors'],
   'chain-rotated': ['info', 'a chain ended and another replaces it'],
   'chain-rolled-back': ['error', 'the search engine knows a later state of this chain than this data directory'],
+  'operator-act': ['info', "an operator's act was signed as a control record"],
   'chains-exhausted': ['warn', 'chains.max is reached: further destinations share the catch-all chain'],
   'epoch-sealed': ['debug', 'an epoch was sealed and its key destroyed'],
   'epoch-recovered': ['warn', 'an epoch that the last process left open was sealed'],

@@ -20,6 +20,11 @@ export function generatedId(chain: Buffer, seq: number): string {
   return scratch.toString('base64url');
 }
 
+/** The seq that a generated id names. */
+export function seqOfId(id: string): number {
+  return Number(Buffer.from(id, 'base64url').readBigUInt64BE(prefixBytes));
+}
+
 /** What an id of a chain begins with, as a key for `hasGeneratedForm`. */
 export function generatedPrefix(chain: Buffer): string {
   return chain.toString('hex', 0, prefixBytes);

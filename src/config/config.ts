@@ -46,6 +46,8 @@ export interface Config {
   readonly auditor: { readonly certificates: readonly string[] };
   readonly instance: { readonly name: string | undefined };
   readonly chains: {
+  /** PEM files of public keys. */
+  readonly operator: { readonly keys: readonly string[] };
     /** The first rule whose pattern matches a destination names its chain. */
     readonly rules: readonly ChainRule[];
     readonly max: number;

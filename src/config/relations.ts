@@ -116,6 +116,7 @@ function fileFaults(config: Config): Fault[] {
   const { caFile, apiKeyFile, passwordFile } = config.elasticsearch;
   const readable: [SettingKey, string | undefined][] = [['elasticsearch.caFile', caFile]];
   for (const path of config.auditor.certificates) readable.push(['auditor.certificates', path]);
+  for (const path of config.operator.keys) readable.push(['operator.keys', path]);
   for (const [key, path] of readable) {
     if (path !== undefined && !isReadable(path)) faults.push({ key, sentence: `${path} cannot be read` });
   }

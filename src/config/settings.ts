@@ -148,6 +148,11 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
   },
   'instance.name': {
     type: 'text',
+  'operator.keys': {
+    type: 'paths',
+    default: [],
+    reason: 'PEM public keys (Ed25519) of operators, whose signed acts are taken at the admin port; empty takes none',
+  },
     default: null,
     reason:
       'origin of log and checkpoints, fixed when the data directory is made; not set makes one that ends in 8 random characters',

@@ -11,6 +11,7 @@ import { Passthrough } from '../http/passthrough.ts';
 import { createRequestHandler } from '../http/request-handler.ts';
 import { HttpServer } from '../http/server.ts';
 import { systemClock } from '../lib/clock.ts';
+import { readOperatorPublicKey } from '../keys/operator.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
 import { itemRefusal } from '../metrics.ts';
 import type { Access } from './access.ts';
@@ -18,6 +19,8 @@ import { createAuthorize } from './authorize.ts';
 import { Coverage } from './coverage.ts';
 import { inClearReasons } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
+import { OperatorDesk } from './operator-desk.ts';
+import { operatorRoutes } from './operator-routes.ts';
 import type { Prepare } from './reload.ts';
 import type { Stages } from './stages.ts';
 
@@ -54,7 +57,10 @@ export async function openDoors(options: ProxyOptions & Stages, access: Access):
   const admin = await AdminServer.start({
     host: config.adminListen.host,
     port: config.adminListen.port,
-    routes: healthRoutes({ readiness: () => readiness(options, access), metrics }),
+    routes: [
+      ...healthRoutes({ readiness: () => readiness(options, access), metrics }),
+      ...operatorRoutes(new OperatorDesk({ ...options, keys: config.operator.keys.map(readOperatorPublicKey) })),
+    ],
     token: access.adminToken,
     tls: access.adminTls,
     refused: (reason, from) => access.refused(reason, from),

@@ -4,19 +4,19 @@
  * Order for a new chain: key file, registry, its `chain` record on the control chain, first use.
  */
 import { randomBytes } from 'node:crypto';
+import type { ControlBodies, RotateReason } from '../chain/control-form.ts';
+import type { OperatorSignature } from '../chain/control-record.ts';
 import { EpochKeys } from '../chain/key-tree.ts';
 import type { Suite } from '../chain/suite.ts';
 import { LogsealError } from '../errors.ts';
 import type { Certificate } from '../keys/auditor.ts';
-import { writeKeyFile } from '../keys/key-file.ts';
+import { keyFilePath, readKeyFile, removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import { wrapSecret } from '../keys/wrap.ts';
 import { isFullError } from '../lib/file-system.ts';
 import { catchAllChain, controlChain } from './chain-rule.ts';
 import type { Epochs } from './epochs.ts';
-import type { Instance } from './instance.ts';
+import type { Instance, OrderedRotation } from './instance.ts';
 import { LiveChain } from './live-chain.ts';
-
-export type RotationReason = 'schedule' | 'clock' | 'certificates' | 'upstream' | 'suspicion' | 'rolled-back';
 
 export interface ChainSetOptions {
   instance: Instance;
@@ -29,7 +29,11 @@ export interface ChainSetOptions {
   nameOf: (dest: string) => string;
   now: () => number;
   /** Signs a control record, durable when resolved. */
-  control: (kind: 'chain' | 'rotate', body: object) => Promise<void>;
+  control: (
+    kind: 'chain' | 'rotate',
+    body: object,
+    operator?: OperatorSignature,
+  ) => Promise<{ id: string; seq: number }>;
 }
 
 export class ChainSet {
@@ -59,9 +63,9 @@ export class ChainSet {
     else this.#byName.set(chain.name, chain);
   }
 
-  /** The chain of a destination; at once if it is active, else when it has been made. */
-  of(dest: string): LiveChain | Promise<LiveChain> {
-    const wanted = this.#options.nameOf(dest);
+  /** The chain of a destination, or the one that is named; at once if it is active, else when it has been made. */
+  of(dest: string, named?: string): LiveChain | Promise<LiveChain> {
+    const wanted = named ?? this.#options.nameOf(dest);
     const active = this.#byName.get(wanted);
     if (active !== undefined) return active;
     const full = this.#byName.size + this.#making.size >= this.#options.chainsMax - 1;
@@ -79,28 +83,82 @@ export class ChainSet {
   }
 
   /** Ends a chain and continues under a new one of the same name. Only the control chain knows both. */
-  async rotate(old: LiveChain, why: RotationReason): Promise<LiveChain> {
+  async rotate(old: LiveChain, why: RotateReason): Promise<void> {
     const { control } = this.#options;
     const { chain, body } = await this.#begin(old.name);
     await control('chain', body);
     await this.end(old, chain, why);
-    return chain;
   }
 
-  /** Closes a chain for ever in favour of its successor; also finishes what a crash interrupted. */
-  async end(old: LiveChain, successor: LiveChain, why: RotationReason): Promise<void> {
+  /** Makes the chain that an operator is to name as the one that replaces `old`, or returns the one made before. */
+  async prepare(old: LiveChain): Promise<ControlBodies['chain']> {
+    const { instance, certificates } = this.#options;
+    const wanted = certificates.map((certificate) => certificate.sha256).toSorted();
+    const { prepared = [] } = instance.state;
+    const before = prepared.find((entry) => entry.old === old.id22);
+    if (before !== undefined && before.body.certificates.toSorted().join() === wanted.join()) return before.body;
+    const { chain, body } = await withRoom(() => this.#create(old.name));
+    chain.wipe();
+    const active = new Set(instance.state.chains.map(({ id }) => id));
+    const others = prepared.filter((entry) => entry !== before && active.has(entry.old));
+    await instance.update({ prepared: [...others, { old: old.id22, createdMs: chain.createdMs, body }] });
+    for (const { body: dropped } of prepared.filter((entry) => !others.includes(entry))) {
+      await removeKeyFile(this.#options.keysDir, Buffer.from(dropped.id, 'base64url'));
+    }
+    return body;
+  }
+
+  /** As `rotate`, by an operator's act, onto the chain that was prepared. Throws CONTROL_INVALID if it was not. */
+  async rotateOrdered(order: OrderedRotation): Promise<{ id: string; seq: number }> {
+    const { control, instance, keysDir, suite } = this.#options;
+    const old = this.all.find((chain) => chain.id22 === order.old);
+    const prepared = instance.state.prepared?.find((entry) => entry.old === order.old && entry.body.id === order.new);
+    if (old === undefined || prepared === undefined) {
+      throw new LogsealError('ACT_REFUSED', `no chain ${order.new} was prepared to replace ${order.old}`);
+    }
+    const keys = await readKeyFile(keyFilePath(keysDir, Buffer.from(order.new, 'base64url')));
+    const chain = new LiveChain(old.name, prepared.createdMs, suite, keys, newHead());
+    const { chains, prepared: others = [], ordered = [] } = instance.state;
+    const added = { id: chain.id22, name: chain.name, suite: chain.suite, createdMs: chain.createdMs };
+    await instance.update({
+      chains: [...chains, added],
+      prepared: others.filter((entry) => entry !== prepared),
+      ordered: [...ordered, order],
+      ...(chain.name === controlChain ? { control: chain.id22 } : {}),
+    });
+    await control('chain', prepared.body);
+    return this.end(old, chain, order.why);
+  }
+
+  /**
+   * Closes a chain for ever in favour of its successor; also finishes what a crash interrupted. An operator's order for it goes
+   * before `why`. `said`: its rotate record is on disk already.
+   */
+  async end(
+    old: LiveChain,
+    successor: LiveChain,
+    why: RotateReason,
+    said = false,
+  ): Promise<{ id: string; seq: number }> {
     const { epochs, control, instance } = this.#options;
-    await control('rotate', { old: old.id22, new: successor.id22, why });
+    const order = instance.state.ordered?.find((entry) => entry.old === old.id22 && entry.new === successor.id22);
+    const body = { old: old.id22, new: successor.id22, why: order?.why ?? why };
+    const record = said ? { id: '', seq: 0 } : await control('rotate', body, order?.operator);
     await old.exclusive(async () => {
       await epochs.close(old, 'rotate');
       old.successor = successor;
       this.adopt(successor);
     });
-    await instance.update({ chains: instance.state.chains.filter((other) => other.id !== old.id22) });
+    const { chains, ordered = [] } = instance.state;
+    await instance.update({
+      chains: chains.filter((other) => other.id !== old.id22),
+      ...(ordered.length === 0 ? {} : { ordered: ordered.filter((entry) => entry !== order) }),
+    });
     // A successor may wait long for its first record, and a chain of which there is nothing looks like one that was deleted.
     await successor.exclusive(async () => {
       if (successor.epoch === 0 && successor.count === 0) await epochs.close(successor, 'idle');
     });
+    return record;
   }
 
   #make(name: string): Promise<LiveChain> {
@@ -116,18 +174,15 @@ export class ChainSet {
   }
 
   /** A chain with its key file that the registry knows. Throws LOG_FULL when the disk has no room: nothing was signed on it. */
-  async #begin(name: string): Promise<{ chain: LiveChain; body: object }> {
-    try {
+  #begin(name: string): Promise<Begun> {
+    return withRoom(async () => {
       const begun = await this.#create(name);
       await this.#register(begun.chain);
       return begun;
-    } catch (cause) {
-      if (!isFullError(cause)) throw cause;
-      throw new LogsealError('LOG_FULL', 'the disk has no room for a new chain', { cause });
-    }
+    });
   }
 
-  async #create(name: string): Promise<{ chain: LiveChain; body: object }> {
+  async #create(name: string): Promise<Begun> {
     const { suite, certificates, keysDir, instance, now } = this.#options;
     const secret = randomBytes(32);
     const wrapped = wrapSecret(
@@ -137,7 +192,7 @@ export class ChainSet {
     const keys = EpochKeys.fromSecret(suite, secret);
     secret.fill(0);
     await writeKeyFile(keysDir, keys);
-    const chain = new LiveChain(name, now(), suite, keys, { nextSeq: 0, prev: Buffer.alloc(16), lastTimeMs: 0 });
+    const chain = new LiveChain(name, now(), suite, keys, newHead());
     const body = {
       id: chain.id22,
       name,
@@ -156,5 +211,23 @@ export class ChainSet {
       chains: [...instance.state.chains, added],
       ...(chain.name === controlChain ? { control: chain.id22 } : {}),
     });
+  }
+}
+
+interface Begun {
+  chain: LiveChain;
+  body: ControlBodies['chain'];
+}
+
+function newHead() {
+  return { nextSeq: 0, prev: Buffer.alloc(16), lastTimeMs: 0 };
+}
+
+async function withRoom<T>(make: () => Promise<T>): Promise<T> {
+  try {
+    return await make();
+  } catch (cause) {
+    if (!isFullError(cause)) throw cause;
+    throw new LogsealError('LOG_FULL', 'the disk has no room for a new chain', { cause });
   }
 }

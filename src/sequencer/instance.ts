@@ -7,6 +7,8 @@ import type { KeyObject } from 'node:crypto';
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ControlBodies, RotateReason } from '../chain/control-form.ts';
+import type { OperatorSignature } from '../chain/control-record.ts';
 import { LogsealError } from '../errors.ts';
 import { replaceFile, syncDirectory } from '../lib/durable-file.ts';
 import { isFullError } from '../lib/file-system.ts';
@@ -18,6 +20,23 @@ export interface ActiveChain {
   suite: number;
   /** Wall clock at its creation, milliseconds. */
   createdMs: number;
+}
+
+/** A chain that is ready to replace another: an operator signs its id before it may. Its key file is there. */
+export interface PreparedChain {
+  /** Id of the chain that it is to replace. */
+  old: string;
+  createdMs: number;
+  /** Of its `chain` record. */
+  body: ControlBodies['chain'];
+}
+
+/** A rotation that an operator ordered: kept until it is done, so that a crash in its middle leaves it his. */
+export interface OrderedRotation {
+  old: string;
+  new: string;
+  why: RotateReason;
+  operator: OperatorSignature;
 }
 
 export interface InstanceState {
@@ -38,6 +57,13 @@ export interface InstanceState {
   /** All chains have yet to be rotated, because the search engine is another one. */
   rotateForUpstream?: boolean;
   chains: ActiveChain[];
+  /** At most one for an active chain. */
+  prepared?: readonly PreparedChain[];
+  ordered?: readonly OrderedRotation[];
+  /** The highest serial that each operator's key has used, by the SHA-256 of its SPKI. */
+  serials?: Readonly<Record<string, number>>;
+  /** Operator keys that the newest policy of each class names. */
+  policies?: Readonly<Record<string, readonly string[]>>;
   /** True once a shutdown has sealed every epoch; false while a process works on the directory. */
   clean: boolean;
 }

@@ -3,6 +3,7 @@
  * Order of FORMAT §8 "start", up to "accept and sign, to disk only"; delivery begins elsewhere.
  */
 import { join } from 'node:path';
+import type { RotateReason } from '../chain/control-form.ts';
 import type { Suite } from '../chain/suite.ts';
 import { LogsealError } from '../errors.ts';
 import type { Certificate } from '../keys/auditor.ts';
@@ -17,13 +18,13 @@ import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { Admission } from './admission.ts';
 import type { ChainRule } from './chain-rule.ts';
 import { chainNaming, controlChain } from './chain-rule.ts';
-import type { RotationReason } from './chain-set.ts';
 import { ChainSet } from './chain-set.ts';
 import type { EpochLimits } from './epochs.ts';
 import { Epochs } from './epochs.ts';
 import { LogHeads } from './heads.ts';
-import type { Instance } from './instance.ts';
+import type { Instance, OrderedRotation } from './instance.ts';
 import type { LiveChain } from './live-chain.ts';
+import type { RecoveredChains } from './recovery.ts';
 import { recoverChains } from './recovery.ts';
 import { Sequencer } from './sequencer.ts';
 import type { WatcherHost } from './watchers.ts';
@@ -68,6 +69,7 @@ export class Signing {
   readonly #epochs: Epochs;
   readonly #sealLog: SealLog;
   readonly #options: SigningOptions;
+  readonly #heads: LogHeads;
   #rotationTimer: Timer | undefined;
   #rotating: Promise<void> = Promise.resolve();
   #stopping = false;
@@ -78,6 +80,7 @@ export class Signing {
     const keysDir = join(instance.dir, 'keys');
     this.#options = options;
     this.#sealLog = sealLog;
+    this.#heads = heads;
     this.#unsealedBound = wal.durable;
     this.#epochs = new Epochs({
       wal,
@@ -100,7 +103,7 @@ export class Signing {
       chainsMax: options.chainsMax,
       nameOf: chainNaming(options.rules),
       now: () => clock.now(),
-      control: (kind, body) => this.sequencer.control(kind, body),
+      control: (kind, body, operator) => this.sequencer.control(kind, body, [], operator),
     });
     this.admission = new Admission({
       room: (bytes) => wal.room(bytes),
@@ -142,13 +145,18 @@ export class Signing {
       await instance.update({ control: control?.id22 });
     }
     if (instance.state.control === undefined) await signing.chains.createControl();
-    else await signing.#resume(recovered.chains, clean);
+    else await signing.#resume(recovered, clean);
     await signing.#forget(recovered.over.map((chain) => chain.id));
     await signing.#boot(clean);
     await signing.#rotateForCertificates();
     signing.#epochs.watchIdle(() => signing.chains.control);
     signing.#scheduleRotation();
     return signing;
+  }
+
+  /** Whether the chain is or ever was one of this instance. `id` has 22 characters. */
+  knowsChain(id: string): boolean {
+    return this.#heads.ended.has(id) || this.chains.all.some((chain) => chain.id22 === id);
   }
 
   /** Before it nothing of the log belongs to an epoch without a seal. Lags a little behind, on the safe side. */
@@ -195,23 +203,37 @@ export class Signing {
   }
 
   /** Ends every chain and begins a new one in its place, also while the proxy stops. Throws STOPPING if it comes after that began. */
-  rotateAll(why: RotationReason): Promise<void> {
+  rotateAll(why: RotateReason): Promise<void> {
     return this.#rotate(() => this.chains.all, why);
   }
 
+  /** Ends one chain by an operator's act, onto the chain that was prepared for it. Errors: ACT_REFUSED, STOPPING. */
+  rotateOrdered(order: OrderedRotation): Promise<{ id: string; seq: number }> {
+    return this.#inTurn(() => this.chains.rotateOrdered(order));
+  }
+
+  #rotate(due: () => LiveChain[], why: RotateReason): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const chain of due()) await this.chains.rotate(chain, why);
+    });
+  }
+
   /** One rotation after the other, or a chain could get two successors. */
-  #rotate(due: () => LiveChain[], why: RotationReason): Promise<void> {
-    const turn = this.#rotating.then(async () => {
+  #inTurn<T>(rotate: () => Promise<T>): Promise<T> {
+    const turn = this.#rotating.then(() => {
       // Refused, not left out: whoever keeps the reason must not take it for done.
       if (this.#stopping)
         throw new LogsealError('STOPPING', 'the proxy is stopping: chains are rotated by the next start');
-      for (const chain of due()) await this.chains.rotate(chain, why);
+      return rotate();
     });
-    this.#rotating = turn.catch(() => undefined);
+    this.#rotating = turn.then(
+      () => undefined,
+      () => undefined,
+    );
     return turn;
   }
 
-  async #resume(recovered: LiveChain[], clean: boolean): Promise<void> {
+  async #resume({ chains: recovered, rotated }: RecoveredChains, clean: boolean): Promise<void> {
     const keysDir = join(this.#options.instance.dir, 'keys');
     const interrupted: [LiveChain, LiveChain][] = [];
     const byName = new Map<string, LiveChain>();
@@ -226,7 +248,9 @@ export class Signing {
       if (clean && chain.count === 0) continue;
       await chain.exclusive(() => this.#epochs.close(chain, 'recovery'));
     }
-    for (const [old, successor] of interrupted) await this.chains.end(old, successor, 'schedule');
+    for (const [old, successor] of interrupted) {
+      await this.chains.end(old, successor, 'schedule', rotated.has(old.id22));
+    }
   }
 
   async #forget(ids: string[]): Promise<void> {

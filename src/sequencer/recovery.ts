@@ -40,6 +40,14 @@ export interface RecoveredChains {
   chains: LiveChain[];
   /** Chains that have ended, or were begun and never announced: they sign nothing any more, and what is left of their keys can go. */
   over: ActiveChain[];
+  /** Chains whose rotate record is on disk, whether or not they have ended. */
+  rotated: Set<string>;
+}
+
+/** What control records in the log say of chains, by id. */
+interface Said {
+  announced: Set<string>;
+  rotated: Set<string>;
 }
 
 /** What the frames say about an epoch that has no seal. */
@@ -51,7 +59,7 @@ interface Unsealed extends OpenEpoch {
 }
 
 export async function recoverChains(options: RecoveryOptions): Promise<RecoveredChains> {
-  const { unsealed, announced } = await scan(options);
+  const { unsealed, announced, rotated } = await scan(options);
   const { instance, heads } = options;
   const { state } = instance;
   const chains: LiveChain[] = [];
@@ -66,20 +74,20 @@ export async function recoverChains(options: RecoveryOptions): Promise<Recovered
     if (isEnded(active) || !(used || (keepControl && active.id === state.control))) over.push(active);
     else chains.push(await restore(options, active, unsealed.get(active.id)));
   }
-  return { chains, over };
+  return { chains, over, rotated };
 }
 
-async function scan(options: RecoveryOptions): Promise<{ unsealed: Map<string, Unsealed>; announced: Set<string> }> {
+async function scan(options: RecoveryOptions): Promise<Said & { unsealed: Map<string, Unsealed> }> {
   const unsealed = new Map<string, Unsealed>();
-  const announced = new Set<string>();
+  const said: Said = { announced: new Set(), rotated: new Set() };
   const reader = await WalReader.open(options.walDir, options.from);
   try {
     for (;;) {
       const frames = await reader.next(options.limit);
-      if (frames === undefined) return { unsealed, announced };
+      if (frames === undefined) return { unsealed, ...said };
       for (const frame of frames) {
         if (frame.payload[0] === entryKinds.seal) await takeSeal(options, frame.payload, unsealed);
-        else if (frame.payload[0] === entryKinds.records) takeRecords(options, frame.payload, unsealed, announced);
+        else if (frame.payload[0] === entryKinds.records) takeRecords(options, frame.payload, unsealed, said);
       }
     }
   } finally {
@@ -100,12 +108,7 @@ async function takeSeal(options: RecoveryOptions, payload: Buffer, unsealed: Map
   unsealed.delete(heads.add(text).chain.toString('base64url'));
 }
 
-function takeRecords(
-  options: RecoveryOptions,
-  payload: Buffer,
-  unsealed: Map<string, Unsealed>,
-  announced: Set<string>,
-): void {
+function takeRecords(options: RecoveryOptions, payload: Buffer, unsealed: Map<string, Unsealed>, said: Said): void {
   const header = readRecordsHeader(payload);
   const id = header.chain.toString('base64url');
   const view = new RecordView().seek(payload, recordsHeaderBytes);
@@ -116,15 +119,17 @@ function takeRecords(
   if (sealed && !control) return;
   const suite = knownSuite(header.suite);
   for (let left = header.count; left > 0; left -= 1) {
-    if (control) noteAnnouncement(view.content, announced);
+    if (control) noteSaid(view.content, said);
     if (!sealed) addLeaf(unsealed, id, suite, header.chain, header.epoch, view);
     view.seek(payload, view.next);
   }
 }
 
-function noteAnnouncement(content: Buffer, announced: Set<string>): void {
+function noteSaid(content: Buffer, { announced, rotated }: Said): void {
   const control = decodeControl(content);
-  if (control.ok && control.record.kind === 'chain') announced.add(control.record.body.id);
+  if (!control.ok) return;
+  if (control.record.kind === 'chain') announced.add(control.record.body.id);
+  else if (control.record.kind === 'rotate') rotated.add(control.record.body.old);
 }
 
 function addLeaf(

@@ -8,6 +8,7 @@ import type { Appended, Intake } from '../bulk/intake.ts';
 import type { ControlKind } from '../chain/control-form.ts';
 import { encodeControl } from '../chain/control-record.ts';
 import { LogsealError } from '../errors.ts';
+import { seqOfId } from '../chain/record-id.ts';
 import { readRecordsHeader } from '../journal/records-entry.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import { encodeRejectDetail } from '../journal/reject-detail.ts';
@@ -95,16 +96,23 @@ export class Sequencer implements Intake {
     return outcomes === undefined ? { ids } : { ids, outcomes };
   }
 
-  /** Signs a control record on the control chain; durable when resolved. Details go to the log before it. */
-  async control(kind: ControlKind, body: object, details: readonly RejectDetail[] = []): Promise<void> {
+  /** Signs a control record on the control chain; durable when resolved. Details go to the log before it. Returns its seq. */
+  async control(
+    kind: ControlKind,
+    body: object,
+    details: readonly RejectDetail[] = [],
+    operator?: OperatorSignature,
+  ): Promise<{ id: string; seq: number }> {
     const notes = details.map((detail) => this.#options.wal.append(encodeRejectDetail(detail), 'reserve'));
-    const content = encodeControl(kind, body);
+    const content = encodeControl(kind, body, operator);
     const descriptors = Int32Array.of(0, content.length, 0, -1, -1, 0);
     const batch: Batch = { body: content, count: 1, descriptors, dests: [controlDest], ids: [], metas: [] };
     const ids = Buffer.alloc(generatedIdBytes);
     await Promise.all([this.#sign(this.#options.chains.control, encode(batch, 1), Int32Array.of(0), ids), ...notes]);
   }
 
+    const id = ids.latin1Slice();
+    return { id, seq: seqOfId(id) };
   /** Operations by chain, in request order. */
   async #group(batch: Batch): Promise<[LiveChain, Int32Array][]> {
     const chainOfDest: LiveChain[] = [];
