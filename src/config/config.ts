@@ -44,10 +44,10 @@ export interface Config {
     readonly digests: readonly DigestName[];
   };
   readonly auditor: { readonly certificates: readonly string[] };
-  readonly instance: { readonly name: string | undefined };
-  readonly chains: {
   /** PEM files of public keys. */
   readonly operator: { readonly keys: readonly string[] };
+  readonly instance: { readonly name: string | undefined };
+  readonly chains: {
     /** The first rule whose pattern matches a destination names its chain. */
     readonly rules: readonly ChainRule[];
     readonly max: number;

@@ -12,6 +12,7 @@ import { createRequestHandler } from '../http/request-handler.ts';
 import { HttpServer } from '../http/server.ts';
 import { systemClock } from '../lib/clock.ts';
 import { readOperatorPublicKey } from '../keys/operator.ts';
+import { systemClock } from '../lib/clock.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
 import { itemRefusal } from '../metrics.ts';
 import type { Access } from './access.ts';
@@ -21,6 +22,8 @@ import { inClearReasons } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
 import { OperatorDesk } from './operator-desk.ts';
 import { operatorRoutes } from './operator-routes.ts';
+import type { ProxyOptions } from './options.ts';
+import { prepareClients } from './own-clients.ts';
 import type { Prepare } from './reload.ts';
 import type { Stages } from './stages.ts';
 
