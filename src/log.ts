@@ -18,6 +18,8 @@ export const events = {
   'config-reloaded': ['info', 'configuration read again'],
   'config-needs-restart': ['warn', 'changed settings that take effect at the next start only'],
   'config-rejected': ['error', 'the changed configuration is wrong; the old one stays in force'],
+  'core-dumps-on': ['warn', 'a crash may write the memory of the proxy, keys included, to a file: LimitCORE=0'],
+  'debugger-refused': ['warn', 'somebody sent SIGUSR1, which opens a debugger elsewhere; nothing was opened'],
   'tls-certificate-invalid': ['warn', 'the server certificate does not hold now; clients that check it stay away'],
   'tls-plain-http': ['warn', 'a client spoke plain HTTP to a port that speaks TLS'],
   'tls-handshake-failed': ['warn', 'a client did not get past the TLS handshake'],

@@ -6,6 +6,7 @@ import { LogsealError } from './errors.ts';
 import type { EventLog } from './log.ts';
 import { createEventLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { guardProcess } from './proxy/process-guard.ts';
 import { LogsealProxy } from './proxy/proxy.ts';
 
 /** As for the command line: it could not run. */
@@ -24,6 +25,7 @@ async function run(): Promise<void> {
     const { config } = load();
     const events = createEventLog(config.log.level);
     log = events;
+    guardProcess(events);
     events.event('proxy-starting', { version: packageFile.version, dataDir: config.dataDir });
     const proxy = await LogsealProxy.start({
       config,
