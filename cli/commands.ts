@@ -75,4 +75,9 @@ export const commands: readonly CommandEntry[] = [
     summary: 'check the configuration, or print it with the place each value comes from',
     load: () => import('./config.ts'),
   },
+  {
+    name: 'clients',
+    summary: "make and check entries for the proxy's own clients",
+    load: () => import('./clients.ts'),
+  },
 ];

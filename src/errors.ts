@@ -9,6 +9,7 @@ export type Disposition = 'retry' | 'refuse' | 'stop';
 export const errorCodes = {
   ACT_REFUSED: 'refuse',
   CLIENT_GONE: 'refuse',
+  CLIENT_LIMITED: 'retry',
   CONFIG_INVALID: 'stop',
   CONTROL_INVALID: 'refuse',
   DATA_DIR_LOCKED: 'stop',

@@ -5,7 +5,7 @@
 import { isReservedName, resolveName, streamBehind } from './index-name.ts';
 import type { IntakeRules } from './intake-rules.ts';
 import type { ItemError } from './item-error.ts';
-import { changeRefused, illegalItem, itemError, ownedId, reservedIndex } from './item-error.ts';
+import { changeRefused, forbidden, illegalItem, itemError, ownedId, reservedIndex } from './item-error.ts';
 import type { Action, Operation } from './operation.ts';
 
 export type Disposition =
@@ -26,7 +26,10 @@ export function dispositionOf(operation: Operation, rules: IntakeRules): Disposi
   if (stream !== undefined && (isReservedName(stream) || rules.isSigned(stream))) {
     return { kind: 'refused', error: backingIndexRefused(action, dest, stream, id) };
   }
-  if (!rules.isSigned(dest)) return { kind: 'forwarded', dest };
+  if (!rules.isSigned(dest)) {
+    if (rules.whyNotForwarded === undefined) return { kind: 'forwarded', dest };
+    return { kind: 'refused', error: forbidden(dest, id, rules.whyNotForwarded(dest)) };
+  }
   if (action === 'update' || action === 'delete') return { kind: 'refused', error: changeRefused(dest, id, action) };
   if (id === '') {
     return { kind: 'refused', error: illegalItem(dest, id, 'if _id is specified it must not be empty') };

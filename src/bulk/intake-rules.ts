@@ -12,4 +12,6 @@ export interface IntakeRules {
   nowMs: number;
   isSigned(dest: string): boolean;
   ownsId(id: string): boolean;
+  /** Where nothing unsigned is taken from this client: the sentence why not. */
+  whyNotForwarded: ((dest: string) => string) | undefined;
 }

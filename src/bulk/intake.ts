@@ -27,12 +27,20 @@ export interface Outcomes {
   forget(): void;
 }
 
+/** On whose account records come in. */
+export interface Source {
+  /** Takes turns with the others. */
+  readonly source: string;
+  /** Where set, the chain of all its records, whatever their destination. */
+  readonly client?: { readonly chain: string | undefined } | undefined;
+}
+
 export interface Intake {
   /**
    * Holds while the log is full or behind. Throws LogsealError LOG_FULL when that takes too long: nothing is signed.
    * Keeps the room for the batch until its `append`, which has to follow.
    */
-  admit(batch: Batch, signal: AbortSignal): Promise<void>;
+  admit(batch: Batch, signal: AbortSignal, source: Source): Promise<void>;
   /** Resolves when every record is durable. The body must not be touched before that. */
   append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended>;
   /** Whether a shipper's id has the form of a generated id of one of this instance's chains. */

@@ -21,6 +21,8 @@ export interface Config {
     readonly tls: 'auto' | 'on' | 'off';
     readonly clientCaFile: string | undefined;
   };
+  /** Clients of the proxy's own; without a file everybody's credentials are passed on. */
+  readonly clients: { readonly file: string | undefined; readonly mode: 'own' | 'either' };
   readonly ack: Acknowledgement;
   readonly elasticsearch: {
     /** Nodes of one cluster; empty means the embedded store. */

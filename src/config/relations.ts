@@ -5,7 +5,7 @@ import { readAdminToken } from './admin-token.ts';
 import type { Config, SettingKey } from './config.ts';
 import { readEncryptionKeys } from './encryption-keys.ts';
 import { isLoopback } from './loopback.ts';
-import { secretFileFault } from './secret-file.ts';
+import { clientFileBytesMax, secretFileFault } from './secret-file.ts';
 import { adminHasTls, tlsFileFaults } from './tls-files.ts';
 import { formatSize } from './units.ts';
 
@@ -124,6 +124,9 @@ function fileFaults(config: Config): Fault[] {
     ['elasticsearch.apiKeyFile', apiKeyFile],
     ['elasticsearch.passwordFile', passwordFile],
   ];
+  const { file } = config.clients;
+  const fault = file === undefined ? undefined : secretFileFault(file, config.secrets.permissions, clientFileBytesMax);
+  if (fault !== undefined) faults.push({ key: 'clients.file', sentence: `${file}: ${fault}` });
   for (const [key, path] of secrets) {
     const fault = path === undefined ? undefined : secretFileFault(path, config.secrets.permissions);
     if (fault !== undefined) faults.push({ key, sentence: `${path}: ${fault}` });

@@ -6,6 +6,8 @@ import { isCredential } from './credential-path.ts';
 import { processEnvironment } from './environment.ts';
 
 const SECRET_BYTES_MAX = 64 * 1024;
+/** Of the file of clients: thousands of entries. */
+export const clientFileBytesMax = 1024 * 1024;
 
 export type SecretPermissions = 'private' | 'any';
 
@@ -53,17 +55,21 @@ function open(
     return { fault: code === 'ENOENT' ? 'there is no such file' : `cannot be read (${code})` };
   }
   try {
-    const fault = faultOf(fstatSync(file), permissions, isCredential(path, processEnvironment()));
+    const stat = fstatSync(file);
+    const fault = sizeFault(stat, bytesMax) ?? faultOf(stat, permissions, isCredential(path, processEnvironment()));
     return fault === undefined ? { bytes: readFileSync(file) } : { fault };
   } finally {
     closeSync(file);
   }
 }
 
-function faultOf(stat: Stats, permissions: SecretPermissions, credential: boolean): string | undefined {
+function sizeFault(stat: Stats, bytesMax: number): string | undefined {
   if (!stat.isFile()) return 'is not a regular file';
   if (stat.size === 0) return 'is empty';
-  if (stat.size > bytesMax) return `has ${stat.size} bytes, more than a secret can have`;
+  return stat.size > bytesMax ? `has ${stat.size} bytes, more than a secret can have` : undefined;
+}
+
+function faultOf(stat: Stats, permissions: SecretPermissions, credential: boolean): string | undefined {
   if (permissions === 'any' || process.platform === 'win32') return undefined;
   if ((stat.mode & (credential ? 0o037 : 0o077)) !== 0) {
     const mode = (stat.mode & 0o777).toString(8).padStart(4, '0');

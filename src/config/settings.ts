@@ -4,6 +4,7 @@
  */
 import type { SettingKey } from './config.ts';
 import { acknowledgements, clearPlaces, digestNames, logLevels, suiteNames } from './config.ts';
+import { clientSettings } from './settings-clients.ts';
 import { doorSettings } from './settings-doors.ts';
 import { limitSettings } from './settings-limits.ts';
 
@@ -60,6 +61,7 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
       'readyz, livez, metrics and operator acts, apart from shippers; on another address than loopback with a token only',
   },
   ...doorSettings,
+  ...clientSettings,
   ack: {
     type: 'choice',
     choices: acknowledgements,

@@ -1,10 +1,12 @@
 /**
- * Owns the bound on what open requests hold: their number and the bytes of their bodies. Past it a request waits its turn,
- * first come first served, and is refused with INTAKE_BUSY when that takes too long.
+ * Owns the bound on what open requests hold: their number and the bytes of their bodies. Past it a request waits its turn, and is
+ * refused with INTAKE_BUSY when that takes too long. Clients take turns, and none may hold all of it: the last places are for
+ * those who hold least, so that a greedy client meets its bound while a modest one comes in.
  */
 import { LogsealError } from '../errors.ts';
 import { BufferPool } from '../lib/buffer-pool.ts';
 import type { Clock } from '../lib/clock.ts';
+import { FairQueue } from '../lib/fair-queue.ts';
 
 export interface AdmissionOptions {
   requestsMax: number;
@@ -25,19 +27,35 @@ export interface Lease {
   giveBack(buffer: Buffer): void;
 }
 
-interface Waiting {
+interface Ask {
+  source: string;
   requests: number;
   bytes: number;
+}
+
+interface Waiting extends Ask {
   admit: () => void;
+  leave: (code: 'INTAKE_BUSY' | 'CLIENT_GONE', sentence: string) => void;
+}
+
+interface Held {
+  requests: number;
+  bytes: number;
 }
 
 /** Memory of bodies that is kept for the next ones. */
 const keptBytesMax = 32 * 1024 * 1024;
+/** Requests that wait for a place; each has a socket, so there are hardly more. */
+const waitingMax = 16_384;
+/** A client may hold so many times what is left: alone 7/8 of all, two of them 7/15 each, and always something is left. */
+const shareOfRest = 7;
+const busySentence = 'too many requests are open; nothing of this one was taken';
 
 export class Admission {
   readonly #buffers = new BufferPool(keptBytesMax);
   readonly #options: AdmissionOptions;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting = new FairQueue<Waiting>(waitingMax);
+  readonly #held = new Map<string, Held>();
   #requests = 0;
   #bytes = 0;
 
@@ -53,57 +71,62 @@ export class Admission {
     return this.#bytes;
   }
 
-  /** Throws INTAKE_BUSY after `holdMs`, CLIENT_GONE when the signal aborts first. */
-  async enter(bytes: number, signal: AbortSignal): Promise<Lease> {
-    await this.#take(1, bytes, signal);
+  /** `source`: on whose account. Throws INTAKE_BUSY after `holdMs`, CLIENT_GONE when the signal aborts first. */
+  async enter(bytes: number, signal: AbortSignal, source = ''): Promise<Lease> {
+    await this.#take({ source, requests: 1, bytes }, signal);
     let held = bytes;
     let open = true;
     return {
       grow: async (more, growSignal) => {
-        await this.#take(0, more, growSignal);
+        const ask = { source, requests: 0, bytes: more };
+        await this.#take(ask, growSignal);
         if (open) held += more;
-        else this.#giveBack(0, more);
+        else this.#giveBack(ask);
       },
       release: () => {
         if (!open) return;
         open = false;
-        this.#giveBack(1, held);
+        this.#giveBack({ source, requests: 1, bytes: held });
       },
       lend: (size) => this.#buffers.lend(size),
       giveBack: (buffer) => this.#buffers.giveBack(buffer),
     };
   }
 
-  async #take(requests: number, bytes: number, signal: AbortSignal): Promise<void> {
-    if (this.#waiting.length === 0 && this.#fits(requests, bytes)) {
-      this.#requests += requests;
-      this.#bytes += bytes;
-      return;
-    }
-    await this.#wait(requests, bytes, signal);
+  async #take(ask: Ask, signal: AbortSignal): Promise<void> {
+    if (this.#waiting.size === 0 && this.#fits(ask)) this.#hold(ask);
+    else await this.#wait(ask, signal);
   }
 
   /** One that is alone may be larger than the bound, or it could never be answered. */
-  #fits(requests: number, bytes: number): boolean {
+  #fits(ask: Ask): boolean {
     const { requestsMax, bytesMax } = this.#options;
-    if (this.#requests + requests > requestsMax) return false;
-    return this.#bytes + bytes <= bytesMax || this.#bytes === 0;
+    if (this.#requests + ask.requests > requestsMax) return false;
+    if (this.#bytes + ask.bytes > bytesMax && this.#bytes > 0) return false;
+    return !this.#hasItsShare(ask);
   }
 
-  #wait(requests: number, bytes: number, signal: AbortSignal): Promise<void> {
+  #hold({ source, requests, bytes }: Ask): void {
+    this.#requests += requests;
+    this.#bytes += bytes;
+    const held = this.#held.get(source);
+    if (held === undefined) this.#held.set(source, { requests, bytes });
+    else {
+      held.requests += requests;
+      held.bytes += bytes;
+    }
+  }
+
+  #wait(ask: Ask, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const leave = (code: 'INTAKE_BUSY' | 'CLIENT_GONE', sentence: string) => {
-        const at = this.#waiting.indexOf(entry);
-        if (at < 0) return;
-        this.#waiting.splice(at, 1);
+      const leave: Waiting['leave'] = (code, sentence) => {
+        this.#waiting.remove(ask.source, entry);
         done();
         reject(new LogsealError(code, sentence));
         this.#next();
       };
       const onAbort = () => leave('CLIENT_GONE', 'the client left while its request waited for a place');
-      const timer = this.#options.clock.after(this.#options.holdMs, () =>
-        leave('INTAKE_BUSY', 'too many requests are open; nothing of this one was taken'),
-      );
+      const timer = this.#options.clock.after(this.#options.holdMs, () => leave('INTAKE_BUSY', busySentence));
       const done = () => {
         timer.cancel();
         signal.removeEventListener('abort', onAbort);
@@ -112,26 +135,47 @@ export class Admission {
         done();
         resolve();
       };
-      const entry: Waiting = { requests, bytes, admit };
-      this.#waiting.push(entry);
+      const entry: Waiting = { ...ask, admit, leave };
+      const dropped = this.#waiting.push(ask.source, entry);
       if (signal.aborted) onAbort();
       else signal.addEventListener('abort', onAbort, { once: true });
+      dropped?.leave('INTAKE_BUSY', busySentence);
+      // Others wait for more than this one, or it for less than its share: its turn may have come.
+      this.#next();
     });
   }
 
-  #giveBack(requests: number, bytes: number): void {
+  #giveBack({ source, requests, bytes }: Ask): void {
     this.#requests -= requests;
     this.#bytes -= bytes;
+    const held = this.#held.get(source);
+    if (held !== undefined) {
+      held.requests -= requests;
+      held.bytes -= bytes;
+      if (held.requests === 0 && held.bytes === 0) this.#held.delete(source);
+    }
     this.#next();
   }
 
+  /**
+   * Lets in whose turn it is. Who waits for others to give back keeps its turn, or a large request would wait for ever;
+   * who has its share already does not hold up the rest.
+   */
   #next(): void {
-    for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
-      if (!this.#fits(head.requests, head.bytes)) return;
-      this.#waiting.shift();
-      this.#requests += head.requests;
-      this.#bytes += head.bytes;
-      head.admit();
-    }
+    this.#waiting.serve((entry) => {
+      if (!this.#fits(entry)) return this.#hasItsShare(entry) ? 'next-source' : 'stop';
+      this.#hold(entry);
+      entry.admit();
+      return 'taken';
+    });
+  }
+
+  /** Who holds nothing has not. */
+  #hasItsShare({ source, requests, bytes }: Ask): boolean {
+    const { requestsMax, bytesMax } = this.#options;
+    const held = this.#held.get(source);
+    if (held === undefined) return false;
+    if (held.requests + requests > shareOfRest * (requestsMax - this.#requests)) return true;
+    return held.bytes > 0 && held.bytes + bytes > shareOfRest * (bytesMax - this.#bytes);
   }
 }

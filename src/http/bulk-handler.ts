@@ -20,6 +20,7 @@ import type { IntakeContext } from './intake-context.ts';
 import { rulesNow } from './intake-context.ts';
 import type { MediaTypes } from './media-type.ts';
 import { mediaTypes } from './media-type.ts';
+import { chargeRate, ownAuthorized } from './own-client.ts';
 import type { BufferedAnswer } from './passthrough.ts';
 import type { WriteParameters } from './query-parameters.ts';
 import { bulkParameters, writeParameters } from './query-parameters.ts';
@@ -38,7 +39,7 @@ export async function handleBulk(
   const { accept, 'content-type': contentType } = request.headers;
   const types = mediaTypes(contentType, accept, exchange.query.get('format'));
   const parameters = writeParameters(exchange, bulkParameters, index);
-  const lease = await context.admission.enter(expectedBytes(request), gone);
+  const lease = await context.admission.enter(expectedBytes(request), gone, exchange.caller.source);
   try {
     return await takeBulk(exchange, parameters, types, lease, context);
   } finally {
@@ -66,7 +67,8 @@ async function takeBulk(
   const startMs = context.clock.monotonic();
   if (body.length === 0) throw bodyRequired();
   context.counts.bodyBytes(body.length);
-  const read = () => parseBulk(body, { ...parameters.defaults, lenient: types.version === 8 }, rulesNow(context));
+  const read = () =>
+    parseBulk(body, { ...parameters.defaults, lenient: types.version === 8 }, rulesNow(context, exchange.caller));
   let parsed = await authorised(exchange, read(), context);
   // Only for a client that may write: others make nobody ask.
   if (parsed !== undefined && (await learns(parsed, context))) parsed = await authorised(exchange, read(), context);
@@ -103,7 +105,11 @@ async function authorised(
   context: IntakeContext,
 ): Promise<ParsedBulk | undefined> {
   if (read.batch.count === 0) return read;
-  const found = await context.authorize(exchange.request.headers.authorization, read.batch.dests);
+  const { client } = exchange.caller;
+  const found =
+    client === undefined
+      ? await context.authorize(exchange.request.headers.authorization, read.batch.dests)
+      : ownAuthorized(client, read.batch);
   if (found.kind === 'unauthorized') {
     answer(exchange, found.status, found.body, { headers: { ...found.headers } });
     return undefined;
@@ -120,14 +126,16 @@ async function sign(
   const { batch } = parsed;
   if (batch.count === 0) return { ids: Buffer.alloc(0), outcomes: undefined };
   const ack = parameters.wantsStore || parsed.wantsStore ? 'store' : context.ack;
-  await context.intake.admit(batch, exchange.gone);
+  const { caller } = exchange;
+  if (caller.client !== undefined) chargeRate(caller.client, batch.count, batch.body.length, context.clock.monotonic());
+  await context.intake.admit(batch, exchange.gone, caller);
   const appended: Appended = await context.intake.append(batch, ack);
   if (appended.outcomes === undefined) return { ids: appended.ids, outcomes: undefined };
   const dests = Array.from({ length: batch.count }, (_, record) => {
     return batch.dests[batch.descriptors[record * descriptorWidth + descriptor.dest] as number] as string;
   });
   const outcomes = await waitForStore(appended.outcomes, dests, parameters.timeoutMs, context.clock);
-  if (parameters.refresh) await context.refresh(exchange.request.headers.authorization, batch.dests);
+  if (parameters.refresh) await context.refresh(exchange, batch.dests);
   return { ids: appended.ids, outcomes };
 }
 

@@ -12,7 +12,7 @@ import type { Operation } from '../bulk/operation.ts';
 import { versionTypeOf } from '../bulk/operation.ts';
 import { parseDocument } from '../bulk/parse-document.ts';
 import type { ErrorCause } from '../bulk/refusal.ts';
-import { illegalArgument } from '../bulk/refusal.ts';
+import { illegalArgument, refusal } from '../bulk/refusal.ts';
 import { answer } from './answer.ts';
 import { declaredTooMuch, declaresTooMuch, expectedBytes, readBody } from './body.ts';
 import { bodyRequired, hasBody } from './bulk-handler.ts';
@@ -21,6 +21,7 @@ import type { Exchange } from './exchange.ts';
 import type { IntakeContext } from './intake-context.ts';
 import { rulesNow } from './intake-context.ts';
 import { mediaTypes } from './media-type.ts';
+import { chargeRate, ownAuthorized, unsignedReason } from './own-client.ts';
 import type { WriteParameters } from './query-parameters.ts';
 import { documentParameters, wholeNumber, writeParameters } from './query-parameters.ts';
 import { waitForStore } from './store-wait.ts';
@@ -39,14 +40,18 @@ export async function handleDocument(
 ): Promise<number> {
   const { request, gone } = exchange;
   const { bodyBytesMax } = context.limits;
-  if (passes(target.index, context)) return context.passthrough.stream(exchange);
+  if (passes(target.index, context)) {
+    const { client } = exchange.caller;
+    if (client === undefined) return context.passthrough.stream(exchange);
+    throw refusal('security_exception', unsignedReason(client, target.index), { status: 403 });
+  }
   if (declaresTooMuch(request, bodyBytesMax)) throw declaredTooMuch(bodyBytesMax);
   if (request.headers['content-length'] === '0' || !hasBody(exchange)) throw bodyRequired();
   const { accept, 'content-type': contentType } = request.headers;
   const types = mediaTypes(contentType, accept, exchange.query.get('format'));
   const parameters = writeParameters(exchange, documentParameters, target.index);
   const operation = operationOf(exchange, target, parameters);
-  const lease = await context.admission.enter(expectedBytes(request), gone);
+  const lease = await context.admission.enter(expectedBytes(request), gone, exchange.caller.source);
   try {
     const body = await readBody(exchange, lease, bodyBytesMax);
     if (body.length === 0) throw bodyRequired();
@@ -105,7 +110,7 @@ interface DocumentWrite {
 
 async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise<number> {
   const { exchange, operation, context } = write;
-  const parsed = parseDocument(body, operation, rulesNow(context));
+  const parsed = parseDocument(body, operation, rulesNow(context, exchange.caller));
   if ('forwarded' in parsed) {
     context.counts.operations(1, 1, []);
     return context.passthrough.stream(exchange, { body });
@@ -114,7 +119,11 @@ async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise
     return refused(write, parsed.error.status, parsed.error.error);
   }
   const { batch, dest } = parsed;
-  const found = await context.authorize(exchange.request.headers.authorization, batch.dests);
+  const { client } = exchange.caller;
+  const found =
+    client === undefined
+      ? await context.authorize(exchange.request.headers.authorization, batch.dests)
+      : ownAuthorized(client, batch);
   if (found.kind === 'unauthorized') {
     answer(exchange, found.status, found.body, { headers: { ...found.headers } });
     return found.status;
@@ -134,12 +143,14 @@ async function take(write: DocumentWrite, body: Buffer, learnt = false): Promise
 async function sign(write: DocumentWrite, batch: Batch, dest: string): Promise<ResponseItem> {
   const { exchange, operation, parameters, context } = write;
   const wantsStore = parameters.wantsStore || operation.ifSeqNo !== undefined;
-  await context.intake.admit(batch, exchange.gone);
+  const { caller } = exchange;
+  if (caller.client !== undefined) chargeRate(caller.client, 1, batch.body.length, context.clock.monotonic());
+  await context.intake.admit(batch, exchange.gone, caller);
   const { ids, outcomes } = await context.intake.append(batch, wantsStore ? 'store' : context.ack);
   const id = operation.id ?? ids.toString('latin1', 0, 22);
   if (outcomes === undefined) return waitingItem(dest, id);
   const [outcome] = await waitForStore(outcomes, [dest], parameters.timeoutMs, context.clock);
-  if (parameters.refresh) await context.refresh(exchange.request.headers.authorization, [dest]);
+  if (parameters.refresh) await context.refresh(exchange, [dest]);
   return outcome === undefined ? waitingItem(dest, id) : storedItem(id, outcome);
 }
 

@@ -19,7 +19,7 @@ export type ErrorAnswer =
 
 const awayReason = 'the search engine cannot be reached at the moment';
 /** How long a shipper is asked to wait before it sends again, seconds. */
-const retryAfterSeconds = '1';
+const retryAfterSeconds = 1;
 
 /**
  * `intake`: of a request that brings records. Shippers send again what is answered 429, and some drop what is answered 503.
@@ -32,6 +32,7 @@ export function errorAnswer(error: unknown, requestId: string, intake = false): 
       return refused(error, requestId);
     case 'LOG_FULL':
     case 'INTAKE_BUSY':
+    case 'CLIENT_LIMITED':
     case 'STOPPING':
       return busy(error, requestId);
     case 'UPSTREAM_REFUSED':
@@ -60,13 +61,20 @@ function refused(error: LogsealError, requestId: string): ErrorAnswer {
   const { type, causedBy } = error.details as { type?: string; causedBy?: ErrorCause };
   const { allow, close, bare } = error.details as { allow?: string; close?: boolean; bare?: boolean };
   const status = Number(error.details.status ?? 400);
+  const { challenges } = error.details as { challenges?: readonly string[] };
   const headers: Record<string, string> = allow === undefined ? {} : { allow };
+  if (challenges !== undefined) headers['www-authenticate'] = challenges.join(', ');
+  const header = challenges === undefined ? {} : { header: { 'WWW-Authenticate': challenges } };
   // 405 and 406 of Elasticsearch have a string where all others have an object.
   const body = bare
     ? undefined
     : type === undefined
       ? { error: error.message, status }
-      : errorBody(status, { type, reason: error.message, ...(causedBy && { caused_by: causedBy }) }, requestId);
+      : errorBody(
+          status,
+          { type, reason: error.message, ...(causedBy && { caused_by: causedBy }), ...header },
+          requestId,
+        );
   // Headers that disagree choose no type for the answer.
   const plain = type === 'media_type_header_exception' ? { type: 'application/json' } : {};
   return { kind: 'answer', status, headers, body, close: close === true, ...plain };
@@ -78,10 +86,15 @@ function busy(error: LogsealError, requestId: string): ErrorAnswer {
   return {
     kind: 'answer',
     status: 429,
-    headers: { 'retry-after': retryAfterSeconds },
+    headers: { 'retry-after': retryAfter(error) },
     body: errorBody(429, cause, requestId),
     close: error.code === 'STOPPING',
   };
+}
+
+function retryAfter({ details: { retryAfterMs } }: LogsealError): string {
+  const ms = typeof retryAfterMs === 'number' ? retryAfterMs : retryAfterSeconds * 1000;
+  return String(Math.max(1, Math.ceil(ms / 1000)));
 }
 
 function failure(status: number, type: string, reason: string, requestId: string): ErrorAnswer {

@@ -1,6 +1,7 @@
 /** One request with its answer, as the handlers see it: target taken apart once, headers of the answer in one place. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { refusal } from '../bulk/refusal.ts';
+import type { Caller } from './caller.ts';
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly query: ReadonlyMap<string, string>;
   /** Aborts when the client is gone before it has its answer. */
   readonly gone: AbortSignal;
+  /** Set once, before anything is done for the request. */
+  caller: Caller;
   /** Sends `100 Continue`, once, if the client waits for it. */
   proceed(): void;
 }

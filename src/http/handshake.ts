@@ -6,7 +6,7 @@
 import type { AnswerOptions } from './answer.ts';
 import { answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
-import type { BufferedAnswer, Passthrough } from './passthrough.ts';
+import type { BufferedAnswer, Changed, Passthrough } from './passthrough.ts';
 
 const savedPaths = ['', '_license', '_xpack', '_cluster/health', '_cat/health'];
 const savedMax = 32;
@@ -40,11 +40,12 @@ export class Handshake {
     this.#root = root;
   }
 
-  async answer(exchange: Exchange): Promise<number> {
+  /** `changed`: what is asked in place of the client's own request. */
+  async answer(exchange: Exchange, changed?: Changed): Promise<number> {
     const key = `/${exchange.segments.join('/')}`;
     let found: BufferedAnswer;
     try {
-      found = await this.#passthrough.ask(exchange);
+      found = await this.#passthrough.ask(exchange, changed);
     } catch (error) {
       const saved = this.#saved.get(key) ?? this.#rememberedRoot(key);
       if (saved === undefined || exchange.gone.aborted) throw error;
@@ -68,8 +69,8 @@ export class Handshake {
   }
 
   /** Lists one node, with the address at which the client reached the proxy. */
-  async answerNodes(exchange: Exchange): Promise<number> {
-    const found = await this.#passthrough.ask(exchange);
+  async answerNodes(exchange: Exchange, changed?: Changed): Promise<number> {
+    const found = await this.#passthrough.ask(exchange, changed);
     const address = ownAddress(exchange);
     const rewritten = found.status === 200 ? rewriteNodes(found.body, address) : undefined;
     return relay(exchange, rewritten === undefined ? found : { ...found, body: rewritten });

@@ -4,6 +4,9 @@ import type { IntakeRules } from '../bulk/intake-rules.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { ObjectScanner } from '../lib/json-scan.ts';
 import type { Admission } from './admission.ts';
+import type { Caller } from './caller.ts';
+import type { Exchange } from './exchange.ts';
+import { unsignedReason } from './own-client.ts';
 import type { Passthrough } from './passthrough.ts';
 
 /**
@@ -43,8 +46,8 @@ export interface IntakeContext {
    * again. Undefined at once where all of them are known.
    */
   learn: (dests: readonly string[]) => Promise<boolean> | undefined;
-  /** Makes what is stored visible to searches, with the client's own rights. Never fails: a refresh comes by itself later. */
-  refresh: (authorization: string | undefined, dests: readonly string[]) => Promise<void>;
+  /** Makes what is stored visible to searches, with the rights that wrote it. Never fails: a refresh comes by itself later. */
+  refresh: (exchange: Pick<Exchange, 'request' | 'caller'>, dests: readonly string[]) => Promise<void>;
   passthrough: Passthrough;
   admission: Admission;
   limits: IntakeLimits;
@@ -55,7 +58,7 @@ export interface IntakeContext {
   counts: IntakeCounts;
 }
 
-export function rulesNow(context: IntakeContext): IntakeRules {
+export function rulesNow(context: IntakeContext, { client }: Caller): IntakeRules {
   const { intake, limits, scanner, clock } = context;
   return {
     itemsMax: limits.itemsMax,
@@ -65,5 +68,6 @@ export function rulesNow(context: IntakeContext): IntakeRules {
     nowMs: clock.now(),
     isSigned: (dest) => intake.isSigned(dest),
     ownsId: (id) => intake.ownsId(id),
+    whyNotForwarded: client && ((dest) => unsignedReason(client, dest)),
   };
 }

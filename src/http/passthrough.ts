@@ -1,6 +1,6 @@
 /**
- * Owns what is passed on to the search engine as it came: streamed both ways, with the client's own credentials, and never with
- * the proxy's. Must never send a request a second time once a byte of its body may have left.
+ * Owns what is passed on to the search engine as it came: streamed both ways, with the client's own credentials. With the proxy's
+ * only where `own` says so, and then nothing else of the client's headers goes along. Must never send a request a second time once a byte of its body may have left.
  */
 import { pipeline } from 'node:stream/promises';
 import type { Dispatcher } from 'undici';
@@ -21,6 +21,8 @@ export interface UpstreamNode {
 
 /** Chooses the node whose turn it is. */
 export interface UpstreamTarget {
+  /** The proxy's own credentials; undefined where it has none. */
+  readonly authorization?: string | undefined;
   next(): UpstreamNode;
 }
 
@@ -33,6 +35,8 @@ export interface BufferedAnswer {
 
 /** What is sent in place of the client's own target, headers or body. */
 export interface Changed {
+  /** Asked by the proxy itself, with its credentials: of the client only method, Accept and its name for the request. */
+  own?: boolean;
   target?: string;
   /** In place of the client's body; inflated. */
   body?: Buffer;
@@ -94,7 +98,7 @@ export class Passthrough {
 
   async #send(exchange: Exchange, changed: Changed): Promise<Dispatcher.ResponseData> {
     const { request } = exchange;
-    const streamed = changed.body === undefined && hasBody(exchange);
+    const streamed = changed.body === undefined && changed.own !== true && hasBody(exchange);
     if (streamed) exchange.proceed();
     let failure: unknown;
     for (let attempt = 0; attempt < triesMax; attempt++) {
@@ -103,7 +107,7 @@ export class Passthrough {
         const answer = await node.pool.request({
           method: exchange.method as Dispatcher.HttpMethod,
           path: node.basePath + (changed.target ?? exchange.target),
-          headers: requestHeaders(exchange, changed),
+          headers: changed.own ? ownHeaders(exchange, this.#target.authorization) : requestHeaders(exchange, changed),
           body: streamed ? request : (changed.body ?? null),
           signal: exchange.gone,
           responseHeaders: 'raw',
@@ -127,6 +131,15 @@ export class Passthrough {
 function hasBody(exchange: Exchange): boolean {
   const { headers } = exchange.request;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** A chosen few: others can mean an act in somebody's name (`es-security-runas-user`). */
+function ownHeaders(exchange: Exchange, authorization: string | undefined): string[] {
+  const { accept } = exchange.request.headers;
+  const headers = ['x-opaque-id', opaqueId(exchange)];
+  if (accept !== undefined) headers.push('accept', accept);
+  if (authorization !== undefined) headers.push('authorization', authorization);
+  return headers;
 }
 
 function requestHeaders(exchange: Exchange, changed: Changed): string[] {

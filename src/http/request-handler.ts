@@ -3,6 +3,7 @@
  */
 
 import { refusal } from '../bulk/refusal.ts';
+import type { ClientBook } from '../clients/client-book.ts';
 import { LogsealError } from '../errors.ts';
 import type { EventLog } from '../log.ts';
 import type { Metrics, RequestKind } from '../metrics.ts';
@@ -10,16 +11,20 @@ import type { Admission } from './admission.ts';
 import { answerError } from './answer.ts';
 import { declaredTooMuch, declaresTooMuch, expectedBytes, readBody } from './body.ts';
 import { handleBulk, hasBody } from './bulk-handler.ts';
+import { identifyCaller } from './caller.ts';
 import type { ClientPatterns } from './client-patterns.ts';
 import { handleDocument } from './document-handler.ts';
 import type { Exchange } from './exchange.ts';
 import { bodyRefusal, guard } from './guard.ts';
 import type { Handshake } from './handshake.ts';
 import type { IntakeContext } from './intake-context.ts';
+import { ownQuestion, refuseOwing } from './own-client.ts';
 import type { Route } from './router.ts';
 import { route } from './router.ts';
 
 export interface RequestHandlerOptions {
+  /** The proxy's own clients; without them everybody's credentials are passed on. */
+  clients: ClientBook | undefined;
   context: IntakeContext;
   handshake: Handshake;
   /** Bounds what is passed through, apart from intake: a held bulk must not keep a health check waiting. */
@@ -39,6 +44,7 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
     let kind: RequestKind = 'refused';
     let status = 0;
     try {
+      exchange.caller = await identifyCaller(exchange.request, options.clients);
       const found = route(exchange);
       kind = found.kind === 'bulk' || found.kind === 'document' ? found.kind : 'passthrough';
       status = await handle(exchange, found, options);
@@ -54,15 +60,23 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
 
 async function handle(exchange: Exchange, found: Route, options: RequestHandlerOptions): Promise<number> {
   const { context, handshake } = options;
+  const { client } = exchange.caller;
+  if (client !== undefined && (found.kind === 'bulk' || found.kind === 'document')) {
+    refuseOwing(client, context.clock.monotonic());
+  }
+  const own =
+    client === undefined || found.kind === 'bulk' || found.kind === 'document'
+      ? undefined
+      : ownQuestion(exchange, found, client);
   switch (found.kind) {
     case 'bulk':
       return handleBulk(exchange, found.index, context);
     case 'document':
       return handleDocument(exchange, found.target, context);
     case 'handshake':
-      return handshake.answer(exchange);
+      return handshake.answer(exchange, own);
     case 'nodes':
-      return handshake.answerNodes(exchange);
+      return handshake.answerNodes(exchange, own);
     case 'other':
       return pass(exchange, options);
   }
@@ -73,7 +87,11 @@ async function pass(exchange: Exchange, options: RequestHandlerOptions): Promise
   const rules = { isSigned: (dest: string) => context.intake.isSigned(dest), nowMs: context.clock.now() };
   const decision = guard(exchange, rules);
   if (decision.kind === 'refused') throw forbidden(decision.reason);
-  const lease = await passing.enter(decision.kind === 'body' ? expectedBytes(exchange.request) : 0, exchange.gone);
+  const lease = await passing.enter(
+    decision.kind === 'body' ? expectedBytes(exchange.request) : 0,
+    exchange.gone,
+    exchange.caller.source,
+  );
   try {
     if (decision.kind === 'pass' || !hasBody(exchange)) return await context.passthrough.stream(exchange);
     const { bodyBytesMax } = context.limits;

@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import hyperid from 'hyperid';
 import type { TlsFiles } from '../config/tls-files.ts';
 import { answer, answerError, productHeader } from './answer.ts';
+import { unknownCaller } from './caller.ts';
 import type { DoorTls } from './door.ts';
 import { createDoor, replaceFiles } from './door.ts';
 import { errorBody } from './error-response.ts';
@@ -135,6 +136,7 @@ export class HttpServer {
       segments: [],
       query: new Map(),
       gone: gone.signal,
+      caller: unknownCaller(request),
       proceed() {
         if (!waiting) return;
         waiting = false;

@@ -1,4 +1,5 @@
 /** The two sockets: the one for shippers with everything behind it, and the one for whoever runs the proxy. */
+import type { ClientBook } from '../clients/client-book.ts';
 import type { Config } from '../config/config.ts';
 import { AdminServer } from '../http/admin-server.ts';
 import { Admission } from '../http/admission.ts';
@@ -35,12 +36,17 @@ const passingMax = 256;
 export interface Doors {
   server: HttpServer;
   admin: AdminServer;
-  /** Their part of a reload. */
-  prepare: Prepare;
+  /** Their parts of a reload. */
+  prepare: Prepare[];
 }
 
-export async function openDoors(options: ProxyOptions & Stages, access: Access): Promise<Doors> {
+export async function openDoors(
+  options: ProxyOptions & Stages,
+  access: Access,
+  clients: ClientBook | undefined,
+): Promise<Doors> {
   const { config, log, metrics, upstream } = options;
+    clients,
   const passthrough = new Passthrough(upstream.connection);
   const handler = createRequestHandler({
     context: intakeContext(options, passthrough),
@@ -69,7 +75,7 @@ export async function openDoors(options: ProxyOptions & Stages, access: Access):
     refused: (reason, from) => access.refused(reason, from),
     failed: (error) => log.event('internal-error', { error }),
   });
-  return { server, admin, prepare: (next) => access.prepare(next, server, admin) };
+  return { server, admin, prepare: [(next) => access.prepare(next, server, admin), prepareClients(clients)] };
 }
 
 function intakeContext(options: ProxyOptions & Stages, passthrough: Passthrough): IntakeContext {
@@ -91,9 +97,10 @@ function intakeContext(options: ProxyOptions & Stages, passthrough: Passthrough)
       awayMs,
     }),
     learn: (dests) => coverage.learn(dests),
-    refresh: async (authorization, dests) => {
+    refresh: async ({ request, caller }, dests) => {
       const path = `/${dests.map((dest) => encodeURIComponent(dest)).join(',')}/_refresh`;
-      await upstream.connection.ask('POST', path, undefined, authorization ?? null).catch(() => undefined);
+      const authorization = caller.client === undefined ? (request.headers.authorization ?? null) : undefined;
+      await upstream.connection.ask('POST', path, undefined, authorization).catch(() => undefined);
     },
     passthrough,
     admission: new Admission({ requestsMax, bytesMax: memoryBytesMax, holdMs: holdMax, clock: systemClock }),

@@ -10,6 +10,7 @@ import { findAuditors } from './auditors.ts';
 import type { Doors } from './doors.ts';
 import { openDoors } from './doors.ts';
 import type { ProxyOptions } from './options.ts';
+import { openClients } from './own-clients.ts';
 import { Reload } from './reload.ts';
 import type { Stages } from './stages.ts';
 import { openStages, openUpstream, startEmbedded } from './stages.ts';
@@ -27,7 +28,7 @@ export class LogsealProxy {
   private constructor(options: ProxyOptions, stages: Stages, doors: Doors, developmentDir: string | undefined) {
     this.#stages = stages;
     this.#doors = doors;
-    this.#reload = new Reload(options.config, [doors.prepare], options.log);
+    this.#reload = new Reload(options.config, doors.prepare, options.log);
     this.developmentDir = developmentDir;
     this.listen = doors.server.address;
     this.adminListen = doors.admin.address;
@@ -37,6 +38,7 @@ export class LogsealProxy {
   static async start(options: ProxyOptions): Promise<LogsealProxy> {
     const { config, log } = options;
     const access = new Access(config, log);
+    const clients = openClients(config);
     const lock = await DirectoryLock.acquire(config.dataDir);
     const undo: (() => Promise<unknown> | unknown)[] = [() => lock.release()];
     try {
@@ -48,7 +50,7 @@ export class LogsealProxy {
       const upstream = openUpstream(options, store);
       undo.push(() => upstream.close());
       const stages = await openStages(options, lock, store, upstream, auditors.certificates);
-      const doors = await openDoors({ ...options, ...stages }, access);
+      const doors = await openDoors({ ...options, ...stages }, access, clients);
       stages.contact.begin();
       return new LogsealProxy(options, stages, doors, auditors.developmentDir);
     } catch (error) {

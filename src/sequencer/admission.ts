@@ -1,9 +1,11 @@
 /**
  * Whether one more request may come in: the log has room, and what is being written is not too far behind.
- * A request is held for a while, then refused whole, before anything of it is signed.
+ * A request is held for a while, then refused whole, before anything of it is signed. Clients take turns: room that the log
+ * gets is not for whoever asks most often.
  */
 import { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { FairQueue } from '../lib/fair-queue.ts';
 
 export interface AdmissionOptions {
   /** Whether the log takes that many more bytes, as they will stand in it. */
@@ -23,9 +25,12 @@ interface Held {
   refuse: (error: LogsealError) => void;
 }
 
+/** Each has a request open in memory, whose number has a bound of its own. */
+const heldMax = 65_536;
+
 export class Admission {
   readonly #options: AdmissionOptions;
-  readonly #held = new Set<Held>();
+  readonly #held = new FairQueue<Held>(heldMax);
   #pending = 0;
   #closed: LogsealError | undefined;
 
@@ -34,25 +39,31 @@ export class Admission {
   }
 
   /**
-   * The bytes count as pending from here until `ended`. Throws LogsealError LOG_FULL after the hold time, STOPPING when the
-   * proxy stops or the client goes away.
+   * The bytes count as pending from here until `ended`. `source`: on whose account. Throws LogsealError LOG_FULL after the hold
+   * time, STOPPING when the proxy stops or the client goes away.
    */
-  async admit(bytes: number, signal: AbortSignal): Promise<void> {
+  async admit(bytes: number, signal: AbortSignal, source = ''): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const refuse = (error: LogsealError) => {
-      this.#held.delete(held);
-      reject(error);
+    let waiting = true;
+    const held: Held = {
+      bytes,
+      enter: () => {
+        waiting = false;
+        resolve();
+      },
+      refuse: (error) => {
+        this.#held.remove(source, held);
+        waiting = false;
+        reject(error);
+      },
     };
-    const held: Held = { bytes, enter: resolve, refuse };
-    this.#held.add(held);
+    this.#held.push(source, held)?.refuse(noRoom(bytes));
     this.recheck();
-    if (!this.#held.has(held)) return;
+    if (!waiting) return promise;
     this.#options.onHold();
-    const timer = this.#options.clock.after(this.#options.holdMaxMs, () => {
-      refuse(new LogsealError('LOG_FULL', 'the write-ahead log has no room; try again later', { bytes }));
-    });
-    const abort = () => refuse(new LogsealError('STOPPING', 'the client went away while it was held'));
+    const timer = this.#options.clock.after(this.#options.holdMaxMs, () => held.refuse(noRoom(bytes)));
+    const abort = () => held.refuse(new LogsealError('STOPPING', 'the client went away while it was held'));
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
     try {
@@ -70,23 +81,31 @@ export class Admission {
   }
 
   /**
-   * Lets in who fits now, in the order of coming. Called when the log got room. One that is too large for the log's room holds
-   * up nobody; one that waits for others to be durable does, or it would wait for ever under load.
+   * Lets in who fits now, by turns. Called when the log got room. One that is too large for the log's room holds up nobody; one
+   * that waits for others to be durable does, or it would wait for ever under load.
    */
   recheck(): void {
     const { room, pendingBytesMax } = this.#options;
-    for (const held of this.#held) {
-      if (!room(held.bytes)) continue;
-      if (this.#pending > 0 && this.#pending + held.bytes > pendingBytesMax) return;
-      this.#held.delete(held);
+    this.#held.serve((held) => {
+      if (!room(held.bytes)) return 'waits';
+      if (this.#pending > 0 && this.#pending + held.bytes > pendingBytesMax) return 'stop';
       this.#pending += held.bytes;
       held.enter();
-    }
+      return 'taken';
+    });
   }
 
   /** Nobody comes in any more; who was held is refused. */
   close(): void {
-    this.#closed = new LogsealError('STOPPING', 'the proxy is stopping');
-    for (const held of this.#held) held.refuse(this.#closed);
+    const closed = new LogsealError('STOPPING', 'the proxy is stopping');
+    this.#closed = closed;
+    this.#held.serve((held) => {
+      held.refuse(closed);
+      return 'waits';
+    });
   }
+}
+
+function noRoom(bytes: number): LogsealError {
+  return new LogsealError('LOG_FULL', 'the write-ahead log has no room; try again later', { bytes });
 }

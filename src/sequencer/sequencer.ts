@@ -4,7 +4,7 @@
  */
 import type { Batch } from '../bulk/batch.ts';
 import { descriptor, descriptorWidth } from '../bulk/batch.ts';
-import type { Appended, Intake } from '../bulk/intake.ts';
+import type { Appended, Intake, Source } from '../bulk/intake.ts';
 import type { ControlKind } from '../chain/control-form.ts';
 import { encodeControl } from '../chain/control-record.ts';
 import { LogsealError } from '../errors.ts';
@@ -52,7 +52,7 @@ export class Sequencer implements Intake {
   readonly #options: SequencerOptions;
   readonly #frames = new BufferPool(keptBytesMax);
   /** What was admitted and is not yet durable. */
-  readonly #admitted = new WeakMap<Batch, { encoded: EncodedBatch; bytes: number }>();
+  readonly #admitted = new WeakMap<Batch, { encoded: EncodedBatch; bytes: number; chain: string | undefined }>();
   #unwrittenBytes = 0;
   /** Records of this process that are durable. */
   signed = 0;
@@ -61,12 +61,12 @@ export class Sequencer implements Intake {
     this.#options = options;
   }
 
-  async admit(batch: Batch, signal: AbortSignal): Promise<void> {
+  async admit(batch: Batch, signal: AbortSignal, { source, client }: Source): Promise<void> {
     const encoded = encode(batch, 0);
     let bytes = 0;
     for (let place = 0; place < batch.count; place += 1) bytes += bytesOf(encoded, place);
-    await this.#options.admission.admit(bytes, signal);
-    this.#admitted.set(batch, { encoded, bytes });
+    await this.#options.admission.admit(bytes, signal, source);
+    this.#admitted.set(batch, { encoded, bytes, chain: client?.chain });
   }
 
   isSigned(dest: string): boolean {
@@ -82,10 +82,11 @@ export class Sequencer implements Intake {
 
   async append(batch: Batch, ack: 'wal' | 'store'): Promise<Appended> {
     const ids = Buffer.alloc(batch.count * generatedIdBytes);
-    const { encoded, bytes } = this.#admitted.get(batch) ?? { encoded: encode(batch, 0), bytes: 0 };
+    const admitted = this.#admitted.get(batch);
+    const { encoded, bytes, chain } = admitted ?? { encoded: encode(batch, 0), bytes: 0, chain: undefined };
     const outcomes = ack === 'store' ? this.#options.watchers.expect(batch.count) : undefined;
     try {
-      const groups = await this.#group(batch);
+      const groups = await this.#group(batch, chain);
       await Promise.all(groups.map(([chain, picks]) => this.#sign(chain, encoded, picks, ids, outcomes)));
     } catch (error) {
       outcomes?.forget();
@@ -113,11 +114,13 @@ export class Sequencer implements Intake {
 
     const id = ids.latin1Slice();
     return { id, seq: seqOfId(id) };
-  /** Operations by chain, in request order. */
-  async #group(batch: Batch): Promise<[LiveChain, Int32Array][]> {
+  }
+
+  /** Operations by chain, in request order. `named`: the chain of all of them. */
+  async #group(batch: Batch, named: string | undefined): Promise<[LiveChain, Int32Array][]> {
     const chainOfDest: LiveChain[] = [];
     for (const dest of batch.dests) {
-      const found = this.#options.chains.of(dest);
+      const found = this.#options.chains.of(dest, named);
       const chain = found instanceof Promise ? await found : found;
       this.#options.chainPrefixes.add(chain.id.latin1Slice(0, 8));
       chainOfDest.push(chain);

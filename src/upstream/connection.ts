@@ -65,6 +65,11 @@ export class Connection {
     this.#authorization = authorizationOf(options);
   }
 
+  /** The proxy's own Authorization header; undefined where it has no credentials. Never for a log. */
+  get authorization(): string | undefined {
+    return this.#authorization;
+  }
+
   /** Addresses without credentials, for logs. */
   get names(): string[] {
     return this.#nodes.map((node) => node.name);

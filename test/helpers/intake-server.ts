@@ -7,6 +7,7 @@ import { Pool } from 'undici';
 import type { Batch } from '../../src/bulk/batch.ts';
 import { descriptorWidth } from '../../src/bulk/batch.ts';
 import type { Appended, Intake, Outcome } from '../../src/bulk/intake.ts';
+import type { ClientBook } from '../../src/clients/client-book.ts';
 import { Admission } from '../../src/http/admission.ts';
 import { clientPatterns } from '../../src/http/client-patterns.ts';
 import { Handshake } from '../../src/http/handshake.ts';
@@ -118,6 +119,7 @@ export interface IntakeServer {
 }
 
 export interface IntakeServerOptions {
+  clients?: ClientBook;
   limits?: Partial<IntakeLimits>;
   ack?: 'wal' | 'store';
   clock?: Clock;
@@ -164,7 +166,7 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
   const context: IntakeContext = {
     intake,
     learn: options.learn ?? (() => undefined),
-    refresh: async (_authorization, dests) => {
+    refresh: async (_exchange, dests) => {
       started.refreshed.push(...dests);
     },
     authorize: options.authorize ?? (async () => ({ kind: 'ok' })),
@@ -183,6 +185,7 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
     counts: { bodyBytes: noop, operations: noop, acknowledged: noop },
   };
   const handler = createRequestHandler({
+    clients: options.clients,
     context,
     handshake,
     passing: new Admission({ requestsMax, bytesMax, holdMs, clock }),

@@ -16,6 +16,7 @@ export function rulesFor(changes: Partial<IntakeRules> = {}): IntakeRules {
     scanner: new ObjectScanner({ depthMax: 20 }),
     nowMs: noon,
     isSigned: (dest) => !dest.startsWith('.') && !dest.startsWith('metrics-'),
+    whyNotForwarded: undefined,
     ownsId: (id) => id.startsWith('owned'),
     ...changes,
   };

@@ -17,6 +17,7 @@ const ranks: Record<string, number> = {
   'src/log.ts': 1,
   'src/metrics.ts': 1,
   'src/bulk/': 2,
+  'src/clients/': 2,
   'src/keys/': 2,
   'src/wal/': 2,
   'src/log/': 2,

@@ -68,7 +68,7 @@ t.test('a request is admitted by what it takes in the log, not by what it sent',
     ids: [],
     metas: [`{"a":"${'x'.repeat(92)}"}`],
   };
-  const held = rig.signing.sequencer.admit(batch, new AbortController().signal);
+  const held = rig.signing.sequencer.admit(batch, new AbortController().signal, { source: '' });
   clock.advance(1000);
   await t.rejects(held, { code: 'LOG_FULL' });
   t.ok((asked[0] ?? 0) >= count * (200 + 100 + 22 + 116), `room for ${asked[0]} bytes`);
