@@ -148,13 +148,13 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
     reason:
       'PEM certificates (RSA, 3072 bits or more) to which chain secrets are wrapped; empty makes a development key and warns',
   },
-  'instance.name': {
-    type: 'text',
   'operator.keys': {
     type: 'paths',
     default: [],
     reason: 'PEM public keys (Ed25519) of operators, whose signed acts are taken at the admin port; empty takes none',
   },
+  'instance.name': {
+    type: 'text',
     default: null,
     reason:
       'origin of log and checkpoints, fixed when the data directory is made; not set makes one that ends in 8 random characters',

@@ -11,7 +11,6 @@ import type { IntakeContext } from '../http/intake-context.ts';
 import { Passthrough } from '../http/passthrough.ts';
 import { createRequestHandler } from '../http/request-handler.ts';
 import { HttpServer } from '../http/server.ts';
-import { systemClock } from '../lib/clock.ts';
 import { readOperatorPublicKey } from '../keys/operator.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ObjectScanner } from '../lib/json-scan.ts';
@@ -20,7 +19,6 @@ import type { Access } from './access.ts';
 import { createAuthorize } from './authorize.ts';
 import { Coverage } from './coverage.ts';
 import { inClearReasons } from './encryption.ts';
-import type { ProxyOptions } from './options.ts';
 import { OperatorDesk } from './operator-desk.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import type { ProxyOptions } from './options.ts';
@@ -46,9 +44,9 @@ export async function openDoors(
   clients: ClientBook | undefined,
 ): Promise<Doors> {
   const { config, log, metrics, upstream } = options;
-    clients,
   const passthrough = new Passthrough(upstream.connection);
   const handler = createRequestHandler({
+    clients,
     context: intakeContext(options, passthrough),
     handshake: new Handshake(passthrough, () => options.contact.root),
     passing: new Admission({

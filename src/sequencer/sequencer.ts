@@ -6,9 +6,10 @@ import type { Batch } from '../bulk/batch.ts';
 import { descriptor, descriptorWidth } from '../bulk/batch.ts';
 import type { Appended, Intake, Source } from '../bulk/intake.ts';
 import type { ControlKind } from '../chain/control-form.ts';
+import type { OperatorSignature } from '../chain/control-record.ts';
 import { encodeControl } from '../chain/control-record.ts';
-import { LogsealError } from '../errors.ts';
 import { seqOfId } from '../chain/record-id.ts';
+import { LogsealError } from '../errors.ts';
 import { readRecordsHeader } from '../journal/records-entry.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import { encodeRejectDetail } from '../journal/reject-detail.ts';
@@ -110,8 +111,6 @@ export class Sequencer implements Intake {
     const batch: Batch = { body: content, count: 1, descriptors, dests: [controlDest], ids: [], metas: [] };
     const ids = Buffer.alloc(generatedIdBytes);
     await Promise.all([this.#sign(this.#options.chains.control, encode(batch, 1), Int32Array.of(0), ids), ...notes]);
-  }
-
     const id = ids.latin1Slice();
     return { id, seq: seqOfId(id) };
   }
