@@ -17,12 +17,12 @@ import { WalReader } from '../wal/reader.ts';
 import { Bell } from './bell.ts';
 import type { CursorKeeper, LaneCursor } from './cursor-keeper.ts';
 import { beginning, readFrom, SentMark } from './cursor-keeper.ts';
+import { describeRefusal } from './describe-refusal.ts';
 import type { Destination, Destinations } from './destinations.ts';
 import type { Attempt, Dispatch } from './dispatch.ts';
 import type { Item } from './item.ts';
 import { recordsFrame, viewOf } from './item.ts';
 import { ItemReader } from './item-reader.ts';
-import type { Refusal } from './outcomes.ts';
 import { ParkedItems } from './parked.ts';
 import { Backoff, BlockedTime, pause } from './retry-policy.ts';
 
@@ -288,9 +288,4 @@ export class Lane {
     this.members.add(destination);
     destination.inLane = true;
   }
-}
-
-function describeRefusal(refusal: Refusal): string {
-  if (refusal.kind === 'held') return refusal.reason;
-  return `${refusal.status} ${refusal.type}: ${refusal.reason}`.slice(0, 500);
 }

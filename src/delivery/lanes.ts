@@ -4,6 +4,7 @@
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { LaneCursor } from './cursor-keeper.ts';
+import { describeRefusal } from './describe-refusal.ts';
 import type { Destination } from './destinations.ts';
 import type { LaneOptions } from './lane.ts';
 import { Lane } from './lane.ts';
@@ -80,7 +81,7 @@ export class Lanes {
       lane.join(destination, position);
       return;
     }
-    destinations.wait(destination, why.kind === 'held' ? why.reason : `${why.status} ${why.type}: ${why.reason}`);
+    destinations.wait(destination, describeRefusal(why));
     event('warn', 'destination-held', { dest: destination.name, status: why.status, type: why.type });
     const shared = this.#lanes.size >= lanesMax ? [...this.#lanes].at(-1) : undefined;
     if (shared !== undefined) shared.join(destination, position);

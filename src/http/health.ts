@@ -7,8 +7,8 @@ import type { AdminRoute } from './admin-server.ts';
 export interface Readiness {
   /** Records can be accepted. */
   ready: boolean;
-  /** Sentences: what is not as it should be, whether or not records are accepted. */
-  reasons: readonly string[];
+  /** What is not as it should be, whether or not records are accepted: a code and a sentence. */
+  reasons: readonly { code: string; reason: string }[];
   /** Destinations that cannot be signed. */
   notCovered: readonly string[];
 }

@@ -13,6 +13,7 @@ import type { RunningStore } from '../store/worker.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { checkUpstream, publishedSize } from './first-contact.ts';
 import type { ProxyOptions } from './options.ts';
+import type { ReadyReason } from './readiness.ts';
 
 export interface ContactOptions {
   options: Pick<ProxyOptions, 'config' | 'log' | 'fatal'>;
@@ -32,8 +33,11 @@ export class Contact {
   #timer: Timer | undefined;
   #stopped = false;
   #unavailable = false;
-  /** Why nothing is delivered, in a sentence; undefined while it is. */
-  problem: string | undefined = 'the search engine has not answered yet';
+  /** Why nothing is delivered; undefined while it is. */
+  problem: ReadyReason | undefined = {
+    code: 'upstream-not-contacted',
+    reason: 'the search engine has not answered yet',
+  };
 
   constructor(options: ContactOptions) {
     this.#options = options;
@@ -75,7 +79,8 @@ export class Contact {
       }
       if (delayMs === retryMsMin) this.#options.options.log.event('upstream-unreachable', { error });
       this.#unavailable = true;
-      this.problem = `the search engine does not answer: ${error.message}`;
+      const reason = `the search engine does not answer: ${error.message}`;
+      this.problem = { code: 'upstream-unreachable', reason };
       this.#timer = systemClock.after(delayMs, () => this.begin(Math.min(delayMs * 2, retryMsMax)));
     });
   }
@@ -120,9 +125,10 @@ export class Contact {
     if (key === undefined) throw new TypeError('our own verifier key cannot be read');
     const published = await publishedSize(upstream.connection, key);
     if (published > signing.sizeAtStart) {
-      this.problem =
+      const reason =
         `ROLLED-BACK: the search engine knows a log of ${published} seals, this data directory had ${signing.sizeAtStart} ` +
         'at its start. An old copy was put back; nothing is delivered until an operator rotates the chains';
+      this.problem = { code: 'rolled-back', reason };
       this.#unavailable = true;
       options.log.event('chain-rolled-back', { instance: instance.origin, published, own: signing.sizeAtStart });
       return;

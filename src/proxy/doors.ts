@@ -9,6 +9,7 @@ import type { Readiness } from '../http/health.ts';
 import { healthRoutes } from '../http/health.ts';
 import type { IntakeContext } from '../http/intake-context.ts';
 import { Passthrough } from '../http/passthrough.ts';
+import type { RequestHandlerOptions } from '../http/request-handler.ts';
 import { createRequestHandler } from '../http/request-handler.ts';
 import { HttpServer } from '../http/server.ts';
 import { readOperatorPublicKey } from '../keys/operator.ts';
@@ -23,6 +24,7 @@ import { OperatorDesk } from './operator-desk.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import type { ProxyOptions } from './options.ts';
 import { prepareClients } from './own-clients.ts';
+import { readinessOf } from './readiness.ts';
 import type { Prepare } from './reload.ts';
 import type { Stages } from './stages.ts';
 
@@ -45,7 +47,7 @@ export async function openDoors(
 ): Promise<Doors> {
   const { config, log, metrics, upstream } = options;
   const passthrough = new Passthrough(upstream.connection);
-  const handler = createRequestHandler({
+  const handling: RequestHandlerOptions = {
     clients,
     context: intakeContext(options, passthrough),
     handshake: new Handshake(passthrough, () => options.contact.root),
@@ -58,7 +60,8 @@ export async function openDoors(
     hangUpInsteadOf429: clientPatterns(config.intake.closeInsteadOf429),
     log,
     metrics,
-  });
+  };
+  const handler = createRequestHandler(handling);
   const { host, port } = config.listen;
   const server = await HttpServer.start({ host, port, handler, tls: access.intakeTls });
   const admin = await AdminServer.start({
@@ -73,7 +76,19 @@ export async function openDoors(
     refused: (reason, from) => access.refused(reason, from),
     failed: (error) => log.event('internal-error', { error }),
   });
-  return { server, admin, prepare: [(next) => access.prepare(next, server, admin), prepareClients(clients)] };
+  const prepare = [
+    (next: Config) => access.prepare(next, server, admin),
+    prepareClients(clients),
+    (next: Config) => ({ changes: [], apply: () => changeLimits(handling, next) }),
+  ];
+  return { server, admin, prepare };
+}
+
+/** Holds for requests that come; those under way end by the bounds they began with, or the new ones. */
+function changeLimits(handling: RequestHandlerOptions, { intake }: Config): void {
+  const { bodyBytesMax, documentBytesMax, itemsMax, closeInsteadOf429 } = intake;
+  Object.assign(handling.context.limits, { bodyBytesMax, documentBytesMax, itemsMax });
+  handling.hangUpInsteadOf429 = clientPatterns(closeInsteadOf429);
 }
 
 function intakeContext(options: ProxyOptions & Stages, passthrough: Passthrough): IntakeContext {
@@ -122,15 +137,14 @@ function hasCredentials({ elasticsearch: { url, apiKeyFile, username } }: Config
   return apiKeyFile !== undefined || username !== undefined || url.some((node) => URL.parse(node)?.username);
 }
 
-/** Records can be accepted whenever the sockets are open and the log has room; what else is amiss is said beside it. */
-function readiness({ contact, delivery, wal, notCovered }: Stages, access: Access): Readiness {
-  const reasons = access.reasons();
-  if (contact.problem !== undefined) reasons.push(contact.problem);
-  const { stats } = delivery;
-  if (stats?.unreachable !== undefined) reasons.push(`the search engine takes nothing: ${stats.unreachable}`);
-  for (const { dest, reason } of stats?.held ?? []) reasons.push(`${dest} is held: ${reason}`);
-  reasons.push(...inClearReasons(wal));
-  const full = wal.freeBytes === 0;
-  if (full) reasons.push('the write-ahead log is full: requests are held, then answered 429');
-  return { ready: !full, reasons, notCovered: [...notCovered] };
+function readiness({ contact, delivery, wal, signing, notCovered }: Stages, access: Access): Readiness {
+  return readinessOf({
+    stopping: signing.admission.isClosed,
+    freeBytes: wal.freeBytes,
+    problem: contact.problem,
+    stats: delivery.stats,
+    transport: access.reasons(),
+    inClear: inClearReasons(wal),
+    notCovered,
+  });
 }

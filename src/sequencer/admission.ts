@@ -95,6 +95,10 @@ export class Admission {
     });
   }
 
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
   /** Nobody comes in any more; who was held is refused. */
   close(): void {
     const closed = new LogsealError('STOPPING', 'the proxy is stopping');

@@ -6,6 +6,7 @@ import { cp, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
+import type { Readiness } from '../../src/http/health.ts';
 import { ownElasticsearchMissing, startElasticsearch } from '../helpers/elasticsearch.ts';
 import type { EngineClient } from '../helpers/engine-client.ts';
 import { engineClient } from '../helpers/engine-client.ts';
@@ -31,7 +32,7 @@ async function idsOf(dataDir: string): Promise<Map<string, string>> {
   return new Map(chains.map(({ name, id }) => [name, id]));
 }
 
-async function readiness(proxy: RunningProxy): Promise<{ ready: boolean; reasons: string[]; notCovered: string[] }> {
+async function readiness(proxy: RunningProxy): Promise<Readiness> {
   return (await (await fetch(`${proxy.adminUrl}/readyz`)).json()) as never;
 }
 
@@ -141,7 +142,7 @@ t.test('with a search engine of its own', { skip }, async (t) => {
     await rename(dataDir, `${dataDir}-young`);
     await rename(`${dataDir}-copy`, dataDir);
     const proxy = await begin(t, { dataDir, elasticsearchUrl });
-    await until(async () => (await readiness(proxy)).reasons.some((reason) => reason.startsWith('ROLLED-BACK')));
+    await until(async () => (await readiness(proxy)).reasons.some(({ code }) => code === 'rolled-back'));
     t.match(proxy.output(), /chain-rolled-back/);
     await sendAll(proxy.url, 'web', documents(3));
     t.equal((await elastic.hits('web')).length, 10, 'accepted, and not delivered');
@@ -171,7 +172,7 @@ t.test('with a search engine of its own', { skip }, async (t) => {
     const port = await freePort();
     const proxy = await begin(t, { dataDir, elasticsearchUrl: `http://127.0.0.1:${port}` });
     await sendAll(proxy.url, 'web', documents(20));
-    t.match(await readiness(proxy), { ready: true, reasons: [/does not answer|not answered/] });
+    t.match(await readiness(proxy), { ready: true, reasons: [{ reason: /does not answer|not answered/ }] });
     const late = await startElasticsearch({ port });
     t.teardown(() => late.remove());
     await until(async () => (await readiness(proxy)).reasons.length === 0);

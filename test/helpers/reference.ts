@@ -7,6 +7,7 @@ import { exampleFile, settingsTable } from '../../src/config/reference.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { events } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { readyCodes } from '../../src/proxy/readiness.ts';
 
 const project = new URL('../../', import.meta.url);
 
@@ -17,6 +18,7 @@ export async function referenceFiles(): Promise<ReadonlyMap<string, string>> {
     ['settings', settingsTable()],
     ['events', eventTable()],
     ['metrics', await metricTable()],
+    ['readiness', readinessTable()],
   ] as const) {
     // A table stands directly below its comment, up to the next empty line.
     const place = new RegExp(`(<!-- ${name}: [^\\n]*-->\\n)(\\n\\|[^\\n]*(?:\\n\\|[^\\n]*)*\\n)?`);
@@ -32,6 +34,11 @@ export async function referenceFiles(): Promise<ReadonlyMap<string, string>> {
 function eventTable(): string {
   const rows = Object.entries(events).map(([name, [level, sentence]]) => `| \`${name}\` | ${level} | ${sentence} |`);
   return ['| event | level | message |', '|---|---|---|', ...rows, ''].join('\n');
+}
+
+function readinessTable(): string {
+  const rows = Object.entries(readyCodes).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
+  return ['| code | what |', '|---|---|', ...rows, ''].join('\n');
 }
 
 async function metricTable(): Promise<string> {

@@ -7,8 +7,9 @@ import { AdminServer } from '../../../src/http/admin-server.ts';
 import { healthRoutes } from '../../../src/http/health.ts';
 import { RawConnection } from '../../helpers/raw-http.ts';
 
+const full = { code: 'log-full', reason: 'the log is full' };
 const health = healthRoutes({
-  readiness: () => ({ ready: false, reasons: ['the log is full'], notCovered: ['metrics-cpu'] }),
+  readiness: () => ({ ready: false, reasons: [full], notCovered: ['metrics-cpu'] }),
   metrics: { contentType: 'text/plain', text: async () => 'logseal_up 1\n' },
 });
 const acts: AdminRoute[] = [
@@ -56,7 +57,7 @@ t.test('tells life, readiness and metrics, and nothing else', async (t) => {
   t.equal((await ask('/livez')).status, 200);
   const waiting = await ask('/readyz?verbose');
   t.equal(waiting.status, 503);
-  t.same(await waiting.json(), { ready: false, reasons: ['the log is full'], notCovered: ['metrics-cpu'] });
+  t.same(await waiting.json(), { ready: false, reasons: [full], notCovered: ['metrics-cpu'] });
   t.equal(await (await ask('/metrics')).text(), 'logseal_up 1\n');
   t.equal((await ask('/metrics', { method: 'HEAD' })).status, 200);
   t.equal((await ask('/')).status, 404);
@@ -78,7 +79,7 @@ t.test('with a token: life and whether it is ready for everybody, all else for i
   const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
   t.equal((await ask('/livez')).status, 200);
   t.same(await (await ask('/readyz')).json(), { ready: false }, 'no reasons for strangers');
-  t.match(await (await ask('/readyz', bearer('a-token-of-an-operator'))).json(), { reasons: ['the log is full'] });
+  t.match(await (await ask('/readyz', bearer('a-token-of-an-operator'))).json(), { reasons: [full] });
   for (const path of ['/metrics', '/no-such-path']) {
     const answer = await ask(path);
     t.equal(answer.status, 401, path);
