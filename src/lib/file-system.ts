@@ -6,16 +6,18 @@
  */
 
 import { close, fdatasync, fstat, fsync, ftruncate, open, read, writev } from 'node:fs';
-import { mkdir, readdir, rename, statfs, unlink } from 'node:fs/promises';
+import { readdir, rename, statfs, unlink } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { makeDirectory } from './durable-file.ts';
 
 export interface FileSystem {
   /** `read`: existing, read only · `edit`: existing · `create`: read and write, emptied if it exists. */
   open(path: string, mode: 'read' | 'edit' | 'create'): Promise<DiskFile>;
   /** The names in a directory; empty if it does not exist. */
   names(directory: string): Promise<string[]>;
+  /** With its name durable. */
   makeDirectory(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
@@ -155,9 +157,7 @@ export const diskFileSystem: FileSystem = {
       throw error;
     }
   },
-  async makeDirectory(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  },
+  makeDirectory,
   rename,
   remove: unlink,
   async syncDirectory(path) {

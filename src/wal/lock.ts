@@ -8,10 +8,11 @@
  * Must never write into `lock`: a damaged database could not be locked.
  */
 
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { LogsealError } from '../errors.ts';
+import { makeDirectory } from '../lib/durable-file.ts';
 
 /** SQLITE_BUSY: another connection, of this process or another one, holds the lock. */
 const busy = 5;
@@ -28,7 +29,7 @@ export class DirectoryLock {
 
   /** Locks `directory`, which is made if it is missing. Throws DATA_DIR_LOCKED, naming the process that holds it. */
   static async acquire(directory: string): Promise<DirectoryLock> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(join(directory, 'lock'), { timeout: 0 });
