@@ -61,6 +61,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./redeliver.ts'),
   },
   {
+    name: 'doctor',
+    summary: 'look at everything that has to be right for the proxy to run, and what records will take',
+    load: () => import('./doctor.ts'),
+  },
+  {
     name: 'wal',
     summary: 'show what the logs of a data directory hold and what waits, or check every byte of them',
     load: () => import('./wal.ts'),

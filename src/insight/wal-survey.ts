@@ -100,7 +100,11 @@ export async function surveyWal(options: SurveyOptions): Promise<WalSurvey> {
 }
 
 /** Undefined if none of the keys is that of the segment. */
-function openerOf(directory: string, keys: LogKeys | undefined, header: FrameFileHeader): OpenPayload | undefined {
+export function openerOf(
+  directory: string,
+  keys: LogKeys | undefined,
+  header: FrameFileHeader,
+): OpenPayload | undefined {
   try {
     const cipher = cipherOf(keys === undefined ? directory : { path: directory, keys }, header);
     return cipher === undefined ? (payload) => payload : (stored, offset) => cipher.decrypt(stored, offset);

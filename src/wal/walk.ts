@@ -57,6 +57,8 @@ export interface WalkOptions<V> {
   begin(header: FrameFileHeader): V & { frame: FrameVisitor };
   /** Before it nothing is wanted: segments that are missing there are the rest of a cut-off trim. */
   wantedFrom: Position | undefined;
+  /** Only so many of the newest segments. */
+  newest?: number;
   fs?: FileSystem;
 }
 
@@ -65,7 +67,8 @@ const looksMax = 4;
 
 export async function* walkLog<V>(options: WalkOptions<V>): AsyncGenerator<WalkStep<V>> {
   const { directory, wantedFrom, fs = diskFileSystem } = options;
-  const numbers = await listWithoutRace(fs, directory);
+  const all = await listWithoutRace(fs, directory);
+  const numbers = options.newest === undefined ? all : all.slice(-options.newest);
   let before: FrameFileHeader | undefined;
   for (const [index, number] of numbers.entries()) {
     const missing = (numbers[index - 1] ?? number - 1) + 1;
