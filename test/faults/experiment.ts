@@ -9,7 +9,7 @@ import type { RunningProxy } from '../helpers/proxy.ts';
 import { freePort, startProxy } from '../helpers/proxy.ts';
 import type { Relay } from '../helpers/relay.ts';
 import { startRelay } from '../helpers/relay.ts';
-import type { Judgement, JudgeOptions } from './judge.ts';
+import type { Counts, Judgement, JudgeOptions } from './judge.ts';
 import { judge } from './judge.ts';
 import type { LedgerOptions } from './ledger.ts';
 import { Ledger } from './ledger.ts';
@@ -37,16 +37,24 @@ export interface Scene {
   restart(changed?: { environment?: Record<string, string>; nodeFlags?: string[] }): Promise<RunningProxy>;
 }
 
+export interface Fault {
+  name: string;
+  /**
+   * One injection, under load. Over when it resolves: either the proxy has ended, and is started again afterwards, or the
+   * fault has.
+   */
+  inject(scene: Scene, time: number): Promise<void>;
+}
+
 export interface ExperimentOptions extends Pick<JudgeOptions, 'inPlace' | 'rejected' | 'foreign' | 'verifyArguments'> {
   class: string;
-  fault: string;
+  /** One row each, taken in turn on one data directory under one load; a record counts for the fault before it. */
+  faults: readonly Fault[];
   /** Emptied first. */
   engine: Pick<Engine, 'url'>;
   dataDir: string;
-  /** How often `inject` runs, each time under load. */
+  /** How often each fault is injected. */
   times: number;
-  /** One injection, over when it resolves: the proxy has ended (it is started again afterwards), or the fault has. */
-  inject(scene: Scene, time: number): Promise<void>;
   /** Before the proxy starts. */
   prepare?(url: string): Promise<void>;
   /** After the load, before everything must be stored. */
@@ -60,7 +68,7 @@ export interface ExperimentOptions extends Pick<JudgeOptions, 'inPlace' | 'rejec
   sees?: readonly Damage[];
   /** Records acknowledged before the first injection and after each. Default 200. */
   recordsBetween?: number;
-  /** Until everything acknowledged is stored. Default 120 s; a control run that loses waits that long: 5 s there. */
+  /** Until everything acknowledged is stored. Default 120 s; a control run does not wait, it may wait in vain. */
   drainMsMax?: number;
 }
 
@@ -69,26 +77,35 @@ const smallEpochs = { LOGSEAL_EPOCH_RECORDS_MAX: '150', LOGSEAL_EPOCH_AGE_MAX: '
 const stopMsMax = 60_000;
 const injectMsMax = 120_000;
 
-export async function experiment(t: Test, options: ExperimentOptions): Promise<Row> {
+/** The rows, one for each fault, which are also recorded. */
+export async function experiment(t: Test, options: ExperimentOptions): Promise<Row[]> {
   const bench = await Bench.set(options);
+  const names = options.faults.map(({ name }) => name).join(', ');
   try {
     const outcome = await bench.run();
-    const row = rowOf(options, bench, outcome);
-    if (options.without === undefined) assertWhole(t, bench, outcome, row);
-    else assertDamage(t, options, outcome);
-    record(row);
-    return row;
+    const rows = rowsOf(options, outcome);
+    if (options.without === undefined) assertWhole(t, bench, outcome, names);
+    else assertDamage(t, options, outcome, names);
+    rows.forEach(record);
+    return rows;
   } catch (error) {
-    t.comment(`${options.fault}: the end of what the proxy wrote\n${bench.output().slice(-3000)}`);
+    t.comment(`${names}: the end of what the proxy wrote\n${bench.output().slice(-3000)}`);
     throw error;
   } finally {
     await bench.clear();
   }
 }
 
+/** One injection: its records are those from `first` to the next one's. */
+interface Injection {
+  fault: string;
+  first: number;
+  recoverMs: number | undefined;
+}
+
 interface Outcome {
   judgement: Judgement;
-  injected: number;
+  injections: readonly Injection[];
   drainedMs: number;
   /** Of the last stop. */
   exit: number | string;
@@ -106,7 +123,7 @@ class Bench implements Scene {
   readonly #port: number;
   #proxy: RunningProxy | undefined;
   #startFailure: string | undefined;
-  recoverMs: number | undefined;
+  #recoverMs: number | undefined;
 
   static async set(options: ExperimentOptions): Promise<Bench> {
     await emptyEngine(options.engine.url);
@@ -158,7 +175,7 @@ class Bench implements Scene {
   async #recovered(fromMs: number): Promise<void> {
     await this.#grows(1);
     const tookMs = (this.ledger.acknowledgedAfter(fromMs) ?? performance.now()) - fromMs;
-    this.recoverMs = Math.max(this.recoverMs ?? 0, tookMs);
+    this.#recoverMs = Math.max(this.#recoverMs ?? 0, tookMs);
   }
 
   async #grows(records: number): Promise<void> {
@@ -171,18 +188,18 @@ class Bench implements Scene {
   }
 
   async run(): Promise<Outcome> {
-    const { times, recordsBetween = 200, inject } = this.#options;
+    const { times, recordsBetween = 200, faults } = this.#options;
     await this.#start();
     this.ledger.start(this.intake.url);
     await this.#grows(recordsBetween);
-    let injected = 0;
-    for (let time = 0; time < times && this.#startFailure === undefined; time += 1) {
-      await inTime(inject(this, time), `injection ${time} did not end`);
-      injected += 1;
-      const fromMs = performance.now();
-      if (await hasEnded(this.proxy)) await this.#restartOrNot();
-      else await this.#recovered(fromMs);
-      if (this.#startFailure === undefined) await this.#grows(recordsBetween);
+    const injections: Injection[] = [];
+    for (let time = 0; time < times; time += 1) {
+      for (const fault of faults) {
+        if (this.#startFailure !== undefined) break;
+        const first = injections.length === 0 ? 0 : this.ledger.numbered;
+        injections.push({ fault: fault.name, first, recoverMs: await this.#hurt(fault, time) });
+        if (this.#startFailure === undefined) await this.#grows(recordsBetween);
+      }
     }
     await this.ledger.stop(this.#startFailure === undefined ? stopMsMax : 0);
     await this.#options.heal?.(this);
@@ -190,8 +207,19 @@ class Bench implements Scene {
     if (this.#startFailure === undefined) await this.#drain();
     const drainedMs = performance.now() - fromMs;
     const exit = this.#startFailure === undefined ? await this.proxy.stop(stopMsMax) : -1;
-    const judgement = await judge({ ...this.#options, url: this.engine.url, ledger: this.ledger });
-    return { judgement, injected, drainedMs, exit, startFailure: this.#startFailure };
+    const sections = injections.map(({ first }) => first);
+    const judgement = await judge({ ...this.#options, url: this.engine.url, ledger: this.ledger, sections });
+    return { judgement, injections, drainedMs, exit, startFailure: this.#startFailure };
+  }
+
+  /** Milliseconds until a record was acknowledged again. */
+  async #hurt({ name, inject }: Fault, time: number): Promise<number | undefined> {
+    this.#recoverMs = undefined;
+    await inTime(inject(this, time), `${name}: injection ${time} did not end`);
+    const fromMs = performance.now();
+    if (await hasEnded(this.proxy)) await this.#restartOrNot();
+    else if (this.#recoverMs === undefined) await this.#recovered(fromMs);
+    return this.#recoverMs;
   }
 
   /** A control run may have damaged the directory so that nothing starts on it: that is seen, too. */
@@ -206,7 +234,7 @@ class Bench implements Scene {
 
   /** As many documents as records were acknowledged, or the time is over: then the judge says what is missing. */
   async #drain(): Promise<void> {
-    const { drainMsMax = this.#options.without === undefined ? 120_000 : 5_000 } = this.#options;
+    const { drainMsMax = this.#options.without === undefined ? 120_000 : 0 } = this.#options;
     const until = performance.now() + drainMsMax;
     const { dest } = this.ledger.options;
     const path = `${this.engine.url}/*,-logseal-control,-logseal-seals,-logseal-checkpoints`;
@@ -245,34 +273,57 @@ async function hasEnded({ ended }: RunningProxy): Promise<boolean> {
   return (await Promise.race([ended, Promise.resolve(still)])) !== still;
 }
 
-function rowOf({ class: name, fault, without }: ExperimentOptions, bench: Bench, outcome: Outcome): Row {
-  const { acknowledged, lost, twice, outOfPlace, verify } = outcome.judgement;
-  return {
-    class: name,
-    fault,
-    ...(without === undefined ? {} : { without: without.map((one) => protections[one].without).join(' and ') }),
-    injected: outcome.injected,
-    ...{ acknowledged, lost, twice, outOfPlace },
-    verify: outcome.startFailure === undefined ? verify : `does not start; ${verify}`,
-    ...(bench.recoverMs === undefined ? {} : { recoverMs: bench.recoverMs }),
-    drainedMs: outcome.drainedMs,
-  };
+function rowsOf({ class: name, faults, without }: ExperimentOptions, outcome: Outcome): Row[] {
+  const { injections, judgement, startFailure, drainedMs } = outcome;
+  const { verify } = judgement;
+  return faults.map((fault) => {
+    const row: Row = {
+      class: name,
+      fault: fault.name,
+      ...(without === undefined ? {} : { without: without.map((one) => protections[one].without).join(' and ') }),
+      injected: 0,
+      ...{ acknowledged: 0, lost: 0, twice: 0, outOfPlace: 0 },
+      verify: startFailure === undefined ? verify : `does not start; ${verify}`,
+      drainedMs,
+    };
+    for (const [at, injection] of injections.entries()) {
+      const counts = judgement.sections[at];
+      if (injection.fault !== fault.name || counts === undefined) continue;
+      row.injected += 1;
+      row.acknowledged += counts.acknowledged;
+      row.lost += counts.lost;
+      row.twice += counts.twice;
+      row.outOfPlace += counts.outOfPlace;
+      if (injection.recoverMs !== undefined) row.recoverMs = Math.max(row.recoverMs ?? 0, injection.recoverMs);
+    }
+    return row;
+  });
 }
 
-function assertWhole(t: Test, { ledger }: Bench, { judgement, exit }: Outcome, row: Row): void {
-  const { lost, twice, outOfPlace, invented, verify, examples } = judgement;
+function sum(sections: readonly Counts[]): Counts {
+  const total: Counts = { acknowledged: 0, lost: 0, twice: 0, outOfPlace: 0, invented: 0 };
+  for (const counts of sections) {
+    for (const name of Object.keys(total) as (keyof Counts)[]) total[name] += counts[name];
+  }
+  return total;
+}
+
+function assertWhole(t: Test, { ledger }: Bench, { judgement, injections, exit }: Outcome, names: string): void {
+  const { acknowledged, ...damage } = sum(judgement.sections);
+  const { verify, examples } = judgement;
   t.strictSame(
-    { lost, twice, outOfPlace, invented, verify, examples },
+    { ...damage, verify, examples },
     { lost: 0, twice: 0, outOfPlace: 0, invented: 0, verify: 'clean', examples: [] },
-    `${row.fault}: ${row.acknowledged} acknowledged, ${row.injected} times hurt, all in place once`,
+    `${names}: ${acknowledged} acknowledged, ${injections.length} times hurt, all in place once`,
   );
   t.strictSame(ledger.strange, [], 'no answer that a shipper should never get');
   t.equal(exit, 0, 'it ends in order');
-  t.ok(row.acknowledged > 0 && row.injected > 0, 'there was load, and a fault');
+  t.ok(acknowledged > 0 && injections.length > 0, 'there was load, and a fault');
 }
 
-function assertDamage(t: Test, { fault, sees = [] }: ExperimentOptions, outcome: Outcome): void {
-  const { lost, twice, outOfPlace, verify } = outcome.judgement;
+function assertDamage(t: Test, { sees = [] }: ExperimentOptions, outcome: Outcome, names: string): void {
+  const { lost, twice, outOfPlace } = sum(outcome.judgement.sections);
+  const { verify } = outcome.judgement;
   const seen: Record<Damage, boolean> = {
     lost: lost > 0,
     twice: twice > 0,
@@ -282,6 +333,6 @@ function assertDamage(t: Test, { fault, sees = [] }: ExperimentOptions, outcome:
   };
   t.ok(
     sees.some((damage) => seen[damage]),
-    `control, ${fault}: sees ${sees.join(' or ')} (lost ${lost}, twice ${twice}, out of place ${outOfPlace}, ${verify})`,
+    `control, ${names}: sees ${sees.join(' or ')} (lost ${lost}, twice ${twice}, out of place ${outOfPlace}, ${verify})`,
   );
 }

@@ -17,11 +17,13 @@ export interface JudgeOptions {
   rejected?: ((n: number) => boolean) | undefined;
   /** Documents that lay there before, by id: no record of the ledger. */
   foreign?: ((id: string, index: string) => boolean) | undefined;
+  /** Numbers of the first records of sections that are counted apart, ascending. Default one section. */
+  sections?: readonly number[] | undefined;
   /** More arguments for `verify`. */
   verifyArguments?: readonly string[] | undefined;
 }
 
-export interface Judgement {
+export interface Counts {
   acknowledged: number;
   /** Acknowledged, and nowhere with the bytes that were sent. */
   lost: number;
@@ -31,8 +33,12 @@ export interface Judgement {
   outOfPlace: number;
   /** Stored although refused with 429, or with bytes that nobody sent. */
   invented: number;
-  verifyExit: number;
-  /** `clean`, or the verdicts with their numbers. */
+}
+
+export interface Judgement {
+  /** One for each section. */
+  sections: readonly Counts[];
+  /** `clean`, or the exit code and the verdicts with their numbers. */
   verify: string;
   /** The first few of each kind, for whoever has to find out. */
   examples: string[];
@@ -50,38 +56,42 @@ interface Found {
   seq: number;
 }
 
-type Counted = 'lost' | 'twice' | 'outOfPlace' | 'invented';
+type Damaged = Exclude<keyof Counts, 'acknowledged'>;
 
 export async function judge(options: JudgeOptions): Promise<Judgement> {
   const search = new Search(options);
   await search.read();
   search.compare();
-  const { counts, examples, acknowledged, signed } = search;
+  const { sections, examples, signed } = search;
   const { url, dataDir, verifyArguments = [] } = options;
   const key = ['--key', join(dataDir, 'development-auditor', 'auditor.key.pem')];
   const trust = ['--trust', join(dataDir, 'trust.json'), '--no-state', '--grace', '0'];
-  const { exit, summary, told } = await verifyCommand(url, ...key, ...trust, ...verifyArguments);
-  examples.push(...told.slice(0, examplesMax));
-  let verify = verdictsOf(told);
-  if (summary.records !== signed && told.length === 0) verify = `exit ${exit}: saw ${summary.records} of ${signed}`;
-  else if (exit !== 0) verify = `exit ${exit}: ${verify}`;
-  return { acknowledged, ...counts, verifyExit: exit, verify, examples };
+  try {
+    const { exit, summary, told } = await verifyCommand(url, ...key, ...trust, ...verifyArguments);
+    examples.push(...told.slice(0, examplesMax));
+    return { sections, verify: wordOf(exit, told, summary.records, signed), examples };
+  } catch (error) {
+    // There may be nothing to verify, or no key: only a control run does such damage.
+    examples.push(String(error));
+    return { sections, verify: 'cannot run', examples };
+  }
 }
 
-function verdictsOf(told: readonly string[]): string {
+function wordOf(exit: number, told: readonly string[], seen: number, signed: number): string {
   const counts = new Map<string, number>();
   for (const line of told) {
     const verdict = line.split(' ')[0] ?? '';
     counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
   }
-  return counts.size === 0 ? 'clean' : Array.from(counts, ([verdict, count]) => `${verdict} ${count}`).join(', ');
+  if (seen !== signed && told.length === 0) return `exit ${exit}: saw ${seen} records of ${signed}`;
+  const verdicts = Array.from(counts, ([verdict, count]) => `${verdict} ${count}`).join(', ');
+  return exit === 0 && verdicts === '' ? 'clean' : `exit ${exit}: ${verdicts}`;
 }
 
 class Search {
   readonly #options: JudgeOptions;
-  readonly counts = { lost: 0, twice: 0, outOfPlace: 0, invented: 0 };
+  readonly sections: Counts[];
   readonly examples: string[] = [];
-  acknowledged = 0;
   /** Signed data records that were read. */
   signed = 0;
   /** By `n.attempt`. */
@@ -90,6 +100,11 @@ class Search {
 
   constructor(options: JudgeOptions) {
     this.#options = options;
+    this.sections = this.#starts.map(() => ({ acknowledged: 0, lost: 0, twice: 0, outOfPlace: 0, invented: 0 }));
+  }
+
+  get #starts(): readonly number[] {
+    return this.#options.sections ?? [0];
   }
 
   async read(): Promise<void> {
@@ -105,20 +120,20 @@ class Search {
     const { ledger, inPlace = (place) => place === ledger.options.dest } = this.#options;
     const { logseal } = JSON.parse(text) as { logseal?: { chain: string; seq: number; raw?: string } };
     if (logseal === undefined) {
-      this.#count('invented', `${index}/${id} has no signature field`);
+      this.#count('invented', 0, `${index}/${id} has no signature field`);
       return;
     }
     this.signed += 1;
-    const place = `${logseal.chain} ${logseal.seq}`;
-    if (this.#places.has(place)) this.#count('twice', `place ${place}`);
-    this.#places.add(place);
     const content = logseal.raw ?? withoutField(text);
     const { n, attempt } = JSON.parse(content) as { n: number; attempt: number };
     if (n >= ledger.numbered || content !== ledger.document(n, attempt)) {
-      this.#count('invented', `${index}/${id} has bytes that nobody sent: ${content.slice(0, 200)}`);
+      this.#count('invented', 0, `${index}/${id} has bytes that nobody sent: ${content.slice(0, 200)}`);
       return;
     }
     const key = `${n}.${attempt}`;
+    const place = `${logseal.chain} ${logseal.seq}`;
+    if (this.#places.has(place)) this.#count('twice', n, `place ${place}, record ${key}`);
+    this.#places.add(place);
     const found = this.#found.get(key) ?? { placed: 0, rejects: 0, chain: logseal.chain, seq: logseal.seq };
     this.#found.set(key, found);
     if (index === rejectsIndex) found.rejects += 1;
@@ -126,12 +141,14 @@ class Search {
       found.placed += 1;
       found.chain = logseal.chain;
       found.seq = logseal.seq;
-      if (!inPlace(index, n)) this.#count('outOfPlace', `record ${key} is in ${index}`);
+      if (!inPlace(index, n)) this.#count('outOfPlace', n, `record ${key} is in ${index}`);
     }
   }
 
   compare(): void {
-    for (const [key, { placed }] of this.#found) if (placed > 1) this.#count('twice', `record ${key}`);
+    for (const [key, { placed }] of this.#found) {
+      if (placed > 1) this.#count('twice', Number.parseInt(key, 10), `record ${key}`);
+    }
     const { ledger, rejected = () => false } = this.#options;
     const given = ledger.options.ids === 'given';
     /** The newest place on each connection, by chain. */
@@ -140,25 +157,36 @@ class Search {
       for (let n = bulk.first; n < bulk.first + bulk.count; n += 1) {
         const key = `${n}.${bulk.attempt}`;
         const found = this.#found.get(key);
-        if (bulk.outcome === 'refused' && !given && found !== undefined) this.#count('invented', `${key} was refused`);
+        if (bulk.outcome === 'refused' && !given && found !== undefined)
+          this.#count('invented', n, `${key} was refused`);
         if (bulk.outcome !== 'acknowledged' || bulk.failed.has(n)) continue;
-        this.acknowledged += 1;
-        if (found === undefined) this.#count('lost', `record ${key}`);
-        else if (rejected(n) ? found.placed > 0 : found.placed === 0) this.#count('outOfPlace', `${key}: wrong side`);
-        else if (found.placed > 0) this.#ordered(found, `${bulk.connection} ${found.chain}`, key, last);
+        this.#section(n).acknowledged += 1;
+        if (found === undefined) this.#count('lost', n, `record ${key}`);
+        else if (rejected(n) ? found.placed > 0 : found.placed === 0)
+          this.#count('outOfPlace', n, `${key}: wrong side`);
+        else if (found.placed > 0 && !inOrder(found, `${bulk.connection} ${found.chain}`, last)) {
+          this.#count('outOfPlace', n, `record ${key} stands before an earlier answer`);
+        }
       }
     }
   }
 
-  #ordered({ seq }: Found, line: string, key: string, last: Map<string, number>): void {
-    if (seq <= (last.get(line) ?? -1)) this.#count('outOfPlace', `record ${key} stands before an earlier answer`);
-    last.set(line, seq);
+  #section(n: number): Counts {
+    const at = this.#starts.findLastIndex((start) => start <= n);
+    return this.sections[Math.max(0, at)] as Counts;
   }
 
-  #count(what: Counted, example: string): void {
-    this.counts[what] += 1;
-    if (this.counts[what] <= examplesMax) this.examples.push(`${what}: ${example}`);
+  #count(what: Damaged, n: number, example: string): void {
+    this.#section(n)[what] += 1;
+    const told = this.examples.filter((line) => line.startsWith(what)).length;
+    if (told < examplesMax) this.examples.push(`${what}: ${example}`);
   }
+}
+
+function inOrder({ seq }: Found, line: string, last: Map<string, number>): boolean {
+  const before = last.get(line) ?? -1;
+  last.set(line, seq);
+  return seq > before;
 }
 
 const fieldStart = '{"logseal":';
