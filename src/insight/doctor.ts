@@ -51,11 +51,7 @@ export async function diagnose(sources: ConfigSources, clock: Clock): Promise<Di
     return checkDirectory(config);
   });
   await add('directory', async () => {
-    sample = await sampleLog(
-      config.dataDir,
-      Math.ceil(sampledBytes / config.wal.segmentBytes),
-      readEncryptionKeys(config),
-    );
+    sample = await sampleLog(config.dataDir, sampledBytes, readEncryptionKeys(config));
     return [];
   });
   const dests = sample?.destinations ?? [];

@@ -13,7 +13,7 @@ import type { LogSample } from './log-sample.ts';
 import { countText, durationText, sizeText } from './words.ts';
 
 /** Beside a document of some hundred bytes in bulks of a hundred or more: see docs/operating.md. */
-const overheadBytes = 160;
+const overheadBytes = 150;
 /**
  * Of docs/performance.md, records of 490 bytes: 148 unsigned and 230 signed with best_compression, 184 and 313 with the
  * default codec. The field costs the same whatever the document; how well the document compresses is a guess.

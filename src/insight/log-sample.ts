@@ -1,6 +1,9 @@
 /** What the newest segments of a write-ahead log tell about the records that come: where they go, how large they are, how fast. */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beginning } from '../delivery/cursor-keeper.ts';
+import { diskFileSystem } from '../lib/file-system.ts';
+import { listSegments, segmentPath } from '../wal/format.ts';
 import type { LogKeys } from '../wal/frame-cipher.ts';
 import { walkLog } from '../wal/walk.ts';
 import { SegmentTally } from './segment-tally.ts';
@@ -22,8 +25,8 @@ export interface LogSample {
   newestMs: number | undefined;
 }
 
-/** Undefined if there is no log. Damage is left to `logseal wal check`. */
-export async function sampleLog(dataDir: string, segmentsMax: number, keys?: LogKeys): Promise<LogSample | undefined> {
+/** Of the newest segments, about `bytesMax` of them. Undefined if there is no log. Damage is left to `logseal wal check`. */
+export async function sampleLog(dataDir: string, bytesMax: number, keys?: LogKeys): Promise<LogSample | undefined> {
   const directory = join(dataDir, 'wal');
   const rule = new WaitingRule({ main: beginning, sent: beginning, seals: beginning, lanes: [] });
   const sample: LogSample = {
@@ -40,7 +43,7 @@ export async function sampleLog(dataDir: string, segmentsMax: number, keys?: Log
     directory,
     begin: (header) => new SegmentTally(header.number, rule, openerOf(directory, keys, header), []),
     wantedFrom: undefined,
-    newest: segmentsMax,
+    newest: await newestWithin(directory, bytesMax),
   });
   for await (const { segment } of walk) {
     if (segment === undefined) continue;
@@ -59,4 +62,17 @@ export async function sampleLog(dataDir: string, segmentsMax: number, keys?: Log
   if (sample.newestMs === undefined) return undefined;
   sample.destinations = [...byDest].sort(([, a], [, b]) => b - a).map(([dest]) => dest);
   return sample;
+}
+
+/** How many of the newest segments have so many bytes together; at least one. */
+async function newestWithin(directory: string, bytesMax: number): Promise<number> {
+  const { segments } = await listSegments(diskFileSystem, directory);
+  let [count, bytes] = [0, 0];
+  for (const segment of segments.reverse()) {
+    const found = await stat(segmentPath(directory, segment)).catch(() => undefined);
+    bytes += found?.size ?? 0;
+    if (count > 0 && bytes > bytesMax) break;
+    count += 1;
+  }
+  return Math.max(1, count);
 }
