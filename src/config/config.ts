@@ -28,6 +28,9 @@ export interface Config {
     /** Nodes of one cluster; empty means the embedded store. */
     readonly url: readonly string[];
     readonly caFile: string | undefined;
+    readonly caFingerprint: string | undefined;
+    readonly certificateFile: string | undefined;
+    readonly keyFile: string | undefined;
     readonly apiKeyFile: string | undefined;
     readonly username: string | undefined;
     readonly passwordFile: string | undefined;

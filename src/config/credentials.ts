@@ -2,12 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { LogsealError } from '../errors.ts';
 import type { Config } from './config.ts';
-import { readSecretFile } from './secret-file.ts';
+import { readPrivateFile, readSecretFile } from './secret-file.ts';
 
 export interface UpstreamSettings {
   readonly nodes: readonly string[];
   /** PEM. */
   readonly ca: string | undefined;
+  /** SHA-256, in place of `ca`. */
+  readonly caFingerprint: string | undefined;
+  /** PEM of the proxy's own certificate and key, for a search engine that asks for them. */
+  readonly certificate: string | undefined;
+  readonly key: string | undefined;
   readonly apiKey: string | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -21,6 +26,10 @@ export function readUpstreamSettings({ elasticsearch, secrets }: Config): Upstre
   return {
     nodes: elasticsearch.url,
     ca: elasticsearch.caFile === undefined ? undefined : readCertificates(elasticsearch.caFile),
+    caFingerprint: elasticsearch.caFingerprint,
+    certificate:
+      elasticsearch.certificateFile === undefined ? undefined : readCertificates(elasticsearch.certificateFile),
+    key: elasticsearch.keyFile === undefined ? undefined : readPrivateFile(elasticsearch.keyFile, secrets.permissions),
     apiKey: secret(elasticsearch.apiKeyFile),
     username: elasticsearch.username,
     password: secret(elasticsearch.passwordFile),

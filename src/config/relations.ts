@@ -15,9 +15,16 @@ export interface Fault {
 }
 
 export function relationFaults(config: Config): Fault[] {
-  return [limitFaults, credentialFaults, encryptionFaults, doorFaults, fileFaults, tlsFileFaults, nameFaults].flatMap(
-    (of) => of(config),
-  );
+  return [
+    limitFaults,
+    credentialFaults,
+    upstreamTlsFaults,
+    encryptionFaults,
+    doorFaults,
+    fileFaults,
+    tlsFileFaults,
+    nameFaults,
+  ].flatMap((of) => of(config));
 }
 
 function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
@@ -79,6 +86,26 @@ function encryptionFaults(config: Config): Fault[] {
   return faults;
 }
 
+/** How the search engine is recognised, and how it recognises the proxy. */
+function upstreamTlsFaults({ elasticsearch }: Config): Fault[] {
+  const { url, caFile, caFingerprint, certificateFile, keyFile } = elasticsearch;
+  const faults: Fault[] = [];
+  const fault = (key: SettingKey, sentence: string) => faults.push({ key, sentence });
+  if (caFingerprint !== undefined) {
+    const key = 'elasticsearch.caFingerprint';
+    if (!/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(caFingerprint))
+      fault(key, 'must be 64 hex digits: the SHA-256 of a certificate');
+    if (caFile !== undefined) fault(key, 'cannot stand beside elasticsearch.caFile');
+    // A node without TLS would be believed whatever it is.
+    if (url.some((node) => !node.startsWith('https:')))
+      fault(key, 'needs https:// for every node of elasticsearch.url');
+  }
+  if ((certificateFile === undefined) !== (keyFile === undefined)) {
+    fault('elasticsearch.certificateFile', 'and elasticsearch.keyFile go together');
+  }
+  return faults;
+}
+
 /** TLS settings that need each other, and the admin port that strangers can reach. */
 function doorFaults(config: Config): Fault[] {
   const { tls, admin, adminListen } = config;
@@ -113,8 +140,11 @@ function doorFaults(config: Config): Fault[] {
 
 function fileFaults(config: Config): Fault[] {
   const faults: Fault[] = [];
-  const { caFile, apiKeyFile, passwordFile } = config.elasticsearch;
-  const readable: [SettingKey, string | undefined][] = [['elasticsearch.caFile', caFile]];
+  const { caFile, certificateFile, keyFile, apiKeyFile, passwordFile } = config.elasticsearch;
+  const readable: [SettingKey, string | undefined][] = [
+    ['elasticsearch.caFile', caFile],
+    ['elasticsearch.certificateFile', certificateFile],
+  ];
   for (const path of config.auditor.certificates) readable.push(['auditor.certificates', path]);
   for (const path of config.operator.keys) readable.push(['operator.keys', path]);
   for (const [key, path] of readable) {
@@ -123,6 +153,7 @@ function fileFaults(config: Config): Fault[] {
   const secrets: [SettingKey, string | undefined][] = [
     ['elasticsearch.apiKeyFile', apiKeyFile],
     ['elasticsearch.passwordFile', passwordFile],
+    ['elasticsearch.keyFile', keyFile],
   ];
   const { file } = config.clients;
   const fault = file === undefined ? undefined : secretFileFault(file, config.secrets.permissions, clientFileBytesMax);

@@ -1,4 +1,5 @@
 /** What the main thread and the delivery thread say to each other: plain data, in the order of sending. */
+import type { UpstreamSettings } from '../config/credentials.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import type { EventName } from '../log.ts';
 import type { TemplatesMode } from '../upstream/mapping-keeper.ts';
@@ -14,13 +15,7 @@ export interface ThreadStart {
   walDir: LogDirectory;
   dir: string;
   durable: Position;
-  upstream: {
-    nodes: readonly string[];
-    ca: string | undefined;
-    apiKey: string | undefined;
-    username: string | undefined;
-    password: string | undefined;
-    requestTimeoutMs: number;
+  upstream: UpstreamSettings & {
     embedded: boolean;
     templates: TemplatesMode;
   };
@@ -43,7 +38,8 @@ export type FromDelivery =
   | { kind: 'settled'; outcomes: SettledRecord[] }
   | { kind: 'trim'; before: Position }
   | { kind: 'event'; level: 'info' | 'warn' | 'error'; name: EventName; fields: Record<string, unknown> }
-  | { kind: 'stats'; stats: DeliveryStats; durable: Position; timings: BulkTiming[] }
+  /** `nodesOut`: addresses of nodes that get nothing at the moment. */
+  | { kind: 'stats'; stats: DeliveryStats; durable: Position; timings: BulkTiming[]; nodesOut: string[] }
   | { kind: 'fatal'; error: unknown }
   | { kind: 'stopped' };
 

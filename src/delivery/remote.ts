@@ -28,7 +28,7 @@ export class RemoteDelivery {
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
   #stopping = false;
-  #newest: { stats: DeliveryStats; durable: Position } | undefined;
+  #newest: { stats: DeliveryStats; durable: Position; nodesOut: string[] } | undefined;
   #drained: { until: Position; resolve: () => void } | undefined;
 
   constructor(options: RemoteDeliveryOptions) {
@@ -90,9 +90,14 @@ export class RemoteDelivery {
     else if (message.kind === 'event') event(message.level, message.name, message.fields);
     else if (message.kind === 'started') this.#started.resolve();
     else if (message.kind === 'control') void this.#control(message.call, message.control);
+  /** Addresses of nodes that get no records at the moment. */
+  get nodesOut(): readonly string[] {
+    return this.#newest?.nodesOut ?? [];
+  }
+
     else if (message.kind === 'fatal') fatal(message.error);
     else if (message.kind === 'stats') {
-      this.#newest = { stats: message.stats, durable: message.durable };
+      this.#newest = { stats: message.stats, durable: message.durable, nodesOut: message.nodesOut };
       stats(message.stats, message.timings);
       this.#checkDrained();
     }

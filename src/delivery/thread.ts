@@ -55,8 +55,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
     limits: options.limits,
     fatal: (error) => say({ kind: 'fatal', error }),
   });
-  const tell = () =>
-    say({ kind: 'stats', stats: delivery.stats(), durable: copyOf(durable), timings: engine.takeTimings() });
+  const tell = () => say({ kind: 'stats', ...stateOf(delivery, engine, upstream), durable: copyOf(durable) });
   const ticking = setInterval(tell, statsIntervalMs);
   // While the search engine is away it is known what waits all the same. Whatever is wrong is said by the start.
   delivery.look().then(tell, () => undefined);
@@ -96,3 +95,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
 function copyOf({ segment, offset }: Position): Position {
   return { segment, offset };
 }
+function stateOf(delivery: Delivery, engine: SearchEngine, { connection }: Upstream) {
+  return { stats: delivery.stats(), timings: engine.takeTimings(), nodesOut: connection.out };
+}
+

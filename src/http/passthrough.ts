@@ -169,5 +169,6 @@ const beforeSending = new Set([
 ]);
 
 function neverSent(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && beforeSending.has(String(error.code));
+  if (!(error instanceof Error)) return false;
+  return 'notSent' in error || ('code' in error && beforeSending.has(String(error.code)));
 }

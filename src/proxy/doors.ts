@@ -145,6 +145,7 @@ function readiness({ contact, delivery, wal, signing, notCovered }: Stages, acce
     stats: delivery.stats,
     transport: access.reasons(),
     inClear: inClearReasons(wal),
+    nodesOut: new Set([...delivery.nodesOut, ...upstream.connection.out]),
     notCovered,
   });
 }

@@ -12,6 +12,8 @@ export const readyCodes = {
   'upstream-not-contacted': 'the search engine has not answered since the start; records are accepted and kept',
   'upstream-unreachable': 'the search engine does not answer, or refuses everything; records are accepted and kept',
   'rolled-back': 'an old copy of the data directory was put back; records are accepted and kept, nothing is delivered',
+  'upstream-node-out':
+    'one node of the search engine gets no requests because it failed; it is asked again with growing pauses',
   'destination-held': 'one destination takes no records; the others go on',
   'log-in-clear': 'a key for the data directory is configured, and a part of it is in clear all the same',
   'transport-insecure': 'a port is open to other machines without TLS, or its certificate is not valid',
@@ -31,6 +33,8 @@ export interface ReadinessSources {
   /** Why nothing is delivered at all. */
   problem: ReadyReason | undefined;
   stats: Pick<DeliveryStats, 'unreachable' | 'held'> | undefined;
+  /** Addresses. */
+  nodesOut: ReadonlySet<string>;
   /** Sentences about the ports, and about what is on disk without encryption. */
   transport: readonly string[];
   inClear: readonly string[];
@@ -40,7 +44,7 @@ export interface ReadinessSources {
 const inTheWay: ReadonlySet<ReadyCode> = new Set(['stopping', 'log-full']);
 
 export function readinessOf(sources: ReadinessSources): Readiness {
-  const { stopping, freeBytes, problem, stats, transport, inClear, notCovered } = sources;
+  const { stopping, freeBytes, problem, stats, nodesOut, transport, inClear, notCovered } = sources;
   const reasons: ReadyReason[] = [];
   const add = (code: ReadyCode, reason: string) => reasons.push({ code, reason });
   if (stopping) add('stopping', 'the proxy is stopping: no new requests are taken');
@@ -49,6 +53,7 @@ export function readinessOf(sources: ReadinessSources): Readiness {
   if (stats?.unreachable !== undefined) {
     add('upstream-unreachable', `the search engine takes nothing: ${stats.unreachable}`);
   }
+  for (const node of nodesOut) add('upstream-node-out', `${node} does not answer; the other nodes are asked`);
   for (const { dest, reason } of stats?.held ?? []) add('destination-held', `${dest} is held: ${reason}`);
   for (const reason of inClear) add('log-in-clear', reason);
   for (const reason of transport) add('transport-insecure', reason);

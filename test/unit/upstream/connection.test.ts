@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import type { Test } from 'tap';
 import t from 'tap';
@@ -83,10 +84,13 @@ t.test('a node that cannot be reached is passed over, rests, and is tried again 
   await connection.ask('GET', '/');
   await connection.ask('GET', '/');
   t.equal(sick, 0, 'still resting');
+  t.strictSame(connection.out, [url]);
   clock.advance(60_000);
+  while (connection.out.length > 0) await pause(5);
+  t.equal(sick, 1, 'asked by a question of its own, not with a request');
   await connection.ask('GET', '/');
   await connection.ask('GET', '/');
-  t.equal(sick, 1, 'back in turn');
+  t.equal(sick, 2, 'back in turn');
 });
 
 t.test('nobody to be reached is UPSTREAM_REFUSED: nothing was sent', async (t) => {
