@@ -68,6 +68,11 @@ export class RemoteDelivery {
     return this.#newest?.stats;
   }
 
+  /** Addresses of nodes that get no records at the moment. */
+  get nodesOut(): readonly string[] {
+    return this.#newest?.nodesOut ?? [];
+  }
+
   /** Resolves with true when everything before `until` is answered for and published, with false when `ended` comes first. */
   async drained(until: Position, ended: Promise<unknown>): Promise<boolean> {
     const drained = new Promise<boolean>((resolve) => {
@@ -89,12 +94,11 @@ export class RemoteDelivery {
     else if (message.kind === 'trim') trim(message.before);
     else if (message.kind === 'event') event(message.level, message.name, message.fields);
     else if (message.kind === 'started') this.#started.resolve();
-    else if (message.kind === 'control') void this.#control(message.call, message.control);
-  /** Addresses of nodes that get no records at the moment. */
-  get nodesOut(): readonly string[] {
-    return this.#newest?.nodesOut ?? [];
-  }
-
+    else if (message.kind === 'retried') {
+      const waiting = this.#retries.get(message.call);
+      this.#retries.delete(message.call);
+      waiting?.(message.records, message.error);
+    } else if (message.kind === 'control') void this.#control(message.call, message.control);
     else if (message.kind === 'fatal') fatal(message.error);
     else if (message.kind === 'stats') {
       this.#newest = { stats: message.stats, durable: message.durable, nodesOut: message.nodesOut };

@@ -92,10 +92,10 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
   });
 }
 
-function copyOf({ segment, offset }: Position): Position {
-  return { segment, offset };
-}
 function stateOf(delivery: Delivery, engine: SearchEngine, { connection }: Upstream) {
   return { stats: delivery.stats(), timings: engine.takeTimings(), nodesOut: connection.out };
 }
 
+function copyOf({ segment, offset }: Position): Position {
+  return { segment, offset };
+}

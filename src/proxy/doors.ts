@@ -137,15 +137,15 @@ function hasCredentials({ elasticsearch: { url, apiKeyFile, username } }: Config
   return apiKeyFile !== undefined || username !== undefined || url.some((node) => URL.parse(node)?.username);
 }
 
-function readiness({ contact, delivery, wal, signing, notCovered }: Stages, access: Access): Readiness {
+function readiness({ contact, delivery, upstream, wal, signing, notCovered }: Stages, access: Access): Readiness {
   return readinessOf({
     stopping: signing.admission.isClosed,
     freeBytes: wal.freeBytes,
     problem: contact.problem,
     stats: delivery.stats,
+    nodesOut: new Set([...delivery.nodesOut, ...upstream.connection.out]),
     transport: access.reasons(),
     inClear: inClearReasons(wal),
-    nodesOut: new Set([...delivery.nodesOut, ...upstream.connection.out]),
     notCovered,
   });
 }
