@@ -84,6 +84,7 @@ export const limitSettings = {
     default: '100MiB',
     min: KIB,
     max: 2 * GIB - 1,
+    reload: true,
     reason: 'of one request, also after inflating; as http.max_content_length of Elasticsearch',
   },
   'intake.documentBytesMax': {
@@ -91,6 +92,7 @@ export const limitSettings = {
     default: '16MiB',
     min: KIB,
     max: 256 * MIB,
+    reload: true,
     reason: 'of one document; larger ones are refused item by item',
   },
   'intake.itemsMax': {
@@ -99,6 +101,7 @@ export const limitSettings = {
     default: 500_000,
     min: 1,
     max: 5_000_000,
+    reload: true,
     reason: 'of one bulk request; each costs some tens of bytes of bookkeeping whatever its size',
   },
   'intake.depthMax': {
@@ -135,6 +138,7 @@ export const limitSettings = {
   'intake.closeInsteadOf429': {
     type: 'patterns',
     default: [],
+    reload: true,
     reason: 'User-Agents that drop a batch on 429 but resend after a closed connection',
   },
   'delivery.batchBytesMax': {

@@ -95,10 +95,21 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
   'elasticsearch.apiKeyFile': {
     type: 'secret',
     default: null,
+    reload: true,
     reason: 'file with the encoded API key of the proxy itself; instead of user name and password',
   },
-  'elasticsearch.username': { type: 'text', default: null, reason: 'user of the proxy itself, with passwordFile' },
-  'elasticsearch.passwordFile': { type: 'secret', default: null, reason: 'file with the password of that user' },
+  'elasticsearch.username': {
+    type: 'text',
+    default: null,
+    reload: true,
+    reason: 'user of the proxy itself, with passwordFile',
+  },
+  'elasticsearch.passwordFile': {
+    type: 'secret',
+    default: null,
+    reload: true,
+    reason: 'file with the password of that user',
+  },
   'elasticsearch.requestTimeout': {
     type: 'duration',
     default: '60s',
@@ -128,6 +139,7 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
     type: 'choice',
     choices: ['private', 'any'],
     default: 'private',
+    reload: true,
     reason:
       '"private" refuses secret files that group or others can read; "any" is for platforms that mount secrets as 0444',
   },

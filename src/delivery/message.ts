@@ -2,6 +2,7 @@
 import type { UpstreamSettings } from '../config/credentials.ts';
 import type { RejectDetail } from '../journal/reject-detail.ts';
 import type { EventName } from '../log.ts';
+import type { Credentials } from '../upstream/connection.ts';
 import type { TemplatesMode } from '../upstream/mapping-keeper.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
@@ -31,6 +32,7 @@ export type ToDelivery =
   | { kind: 'controlled'; call: number; error: string | undefined }
   /** What the search engine has not answered after `graceMs` is left unknown. */
   | { kind: 'stop'; graceMs: number };
+  | { kind: 'credentials'; credentials: Credentials }
 
 export type FromDelivery =
   | { kind: 'started' }

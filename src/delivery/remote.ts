@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { LogsealError } from '../errors.ts';
 import type { EventName } from '../log.ts';
+import type { Credentials } from '../upstream/connection.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
@@ -80,6 +81,11 @@ export class RemoteDelivery {
     });
     return Promise.race([drained, ended.then(() => false)]);
   }
+  /** Another key or password towards the search engine, from the next request on. */
+  replaceCredentials(credentials: Credentials): void {
+    this.#say({ kind: 'credentials', credentials });
+  }
+
 
   /** Ends what is under way within about `graceMs`, saves the cursor. */
   async stop(graceMs: number): Promise<void> {

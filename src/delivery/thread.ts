@@ -80,6 +80,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
     else if (message.kind === 'unwatch') delivery.unwatch(message.chain, message.from);
     else if (message.kind === 'controlled') {
       const call = calls.get(message.call);
+    else if (message.kind === 'credentials') upstream.replaceCredentials(message.credentials);
       calls.delete(message.call);
       if (message.error === undefined) call?.resolve();
       else call?.reject(new Error(message.error));

@@ -24,6 +24,7 @@ import { OperatorDesk } from './operator-desk.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import type { ProxyOptions } from './options.ts';
 import { prepareClients } from './own-clients.ts';
+import { prepareCredentials } from './own-credentials.ts';
 import { readinessOf } from './readiness.ts';
 import type { Prepare } from './reload.ts';
 import type { Stages } from './stages.ts';
@@ -81,6 +82,7 @@ export async function openDoors(
     prepareClients(clients),
     (next: Config) => ({ changes: [], apply: () => changeLimits(handling, next) }),
   ];
+    prepareCredentials(config, options),
   return { server, admin, prepare };
 }
 

@@ -28,7 +28,7 @@ export class LogsealProxy {
   private constructor(options: ProxyOptions, stages: Stages, doors: Doors, developmentDir: string | undefined) {
     this.#stages = stages;
     this.#doors = doors;
-    this.#reload = new Reload(options.config, doors.prepare, options.log);
+    this.#reload = new Reload(options, doors.prepare);
     this.developmentDir = developmentDir;
     this.listen = doors.server.address;
     this.adminListen = doors.admin.address;

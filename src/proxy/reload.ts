@@ -5,7 +5,9 @@
  */
 import type { Config } from '../config/config.ts';
 import { changedSettings, reloadedConfig } from '../config/load.ts';
+import { systemClock } from '../lib/clock.ts';
 import type { EventLog } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 
 /** What one part would do. */
 export interface Prepared {
@@ -17,35 +19,50 @@ export interface Prepared {
 /** Reads whatever it needs; throws CONFIG_INVALID when it cannot be used. Changes nothing. */
 export type Prepare = (config: Config) => Prepared;
 
+export interface ReloadOptions {
+  /** As the proxy was started. */
+  config: Config;
+  log: EventLog;
+  metrics: Pick<Metrics, 'reloadSucceeded' | 'lastReload'>;
+}
+
 export class Reload {
-  readonly #started: Config;
+  readonly #options: ReloadOptions;
   readonly #parts: readonly Prepare[];
-  readonly #log: EventLog;
   #inForce: Config;
 
-  constructor(started: Config, parts: readonly Prepare[], log: EventLog) {
-    this.#started = started;
-    this.#inForce = started;
+  constructor(options: ReloadOptions, parts: readonly Prepare[]) {
+    this.#options = options;
+    this.#inForce = options.config;
     this.#parts = parts;
-    this.#log = log;
+    this.#note(true);
   }
 
   /** `load` gives the checked configuration as a start would see it now, or throws. */
   run(load: () => Config): void {
+    const { config: started, log } = this.#options;
     try {
       const asked = load();
       // Checked as a whole again: what is mixed from the old and the new can contradict itself although both are right.
-      const next = reloadedConfig(this.#started, asked);
+      const next = reloadedConfig(started, asked);
       const prepared = this.#parts.map((prepare) => prepare(next));
       const { reload } = changedSettings(this.#inForce, next);
-      const { restart } = changedSettings(this.#started, asked);
+      const { restart } = changedSettings(started, asked);
       for (const { apply } of prepared) apply();
-      this.#log.setLevel(next.log.level);
+      log.setLevel(next.log.level);
       this.#inForce = next;
-      this.#log.event('config-reloaded', { settings: reload, changes: prepared.flatMap(({ changes }) => changes) });
-      if (restart.length > 0) this.#log.event('config-needs-restart', { settings: restart });
+      this.#note(true);
+      log.event('config-reloaded', { settings: reload, changes: prepared.flatMap(({ changes }) => changes) });
+      if (restart.length > 0) log.event('config-needs-restart', { settings: restart });
     } catch (error) {
-      this.#log.event('config-rejected', { error });
+      this.#note(false);
+      log.event('config-rejected', { error });
     }
+  }
+
+  #note(succeeded: boolean): void {
+    const { reloadSucceeded, lastReload } = this.#options.metrics;
+    reloadSucceeded.set(succeeded ? 1 : 0);
+    if (succeeded) lastReload.set(systemClock.now() / 1000);
   }
 }

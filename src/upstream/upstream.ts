@@ -5,7 +5,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { BulkQuery } from './bulk-client.ts';
 import { BulkClient } from './bulk-client.ts';
-import type { ConnectionOptions } from './connection.ts';
+import type { ConnectionOptions, Credentials } from './connection.ts';
 import { Connection } from './connection.ts';
 import type { DestinationInfo } from './destination.ts';
 import { DestinationBook } from './destination.ts';
@@ -90,6 +90,11 @@ export class Upstream {
   /** What was last found out about that. */
   get secured(): boolean | undefined {
     return this.#privileges.secured;
+  }
+
+  /** Another key or password of the proxy itself, from the next request on. */
+  replaceCredentials(credentials: Credentials): void {
+    this.connection.replaceCredentials(credentials);
   }
 
   identity(): Promise<UpstreamIdentity> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { ownElasticsearchMissing, startElasticsearch } from '../helpers/elasticsearch.ts';
 import { startProxy } from '../helpers/proxy.ts';
+import { writeSecret } from '../helpers/secret-file.ts';
 
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 const shipper = basic('shipper', 'ship');
@@ -91,6 +92,25 @@ t.test('a search engine that wants credentials', { skip: ownElasticsearchMissing
     t.strictSame(await stored(basic('proxy', 'all')), ['app-1', 'app-1'], 'one sent straight, one through the proxy');
   });
 
+  await t.test('a wrong key of the proxy, replaced while it runs: what waited is delivered', async (t) => {
+    const key = writeSecret(join(dir, 'second-key'), Buffer.from('proxy:wrong').toString('base64'));
+    const second = await startProxy({
+      dataDir: join(dir, 'second'),
+      elasticsearchUrl: engine.url,
+      environment: { LOGSEAL_ELASTICSEARCH_API_KEY_FILE: key },
+    });
+    t.teardown(() => second.stop());
+    const one = '{"create":{"_index":"app-1"}}\n{"n":9}\n';
+    t.match(await send(second.url, '/_bulk', shipper, one), { status: 200, body: { errors: false } });
+    t.notOk(await isDelivering(second.adminUrl));
+    writeSecret(key, Buffer.from('proxy:all').toString('base64'));
+    process.kill(second.pid, 'SIGHUP');
+    while (!(await isDelivering(second.adminUrl))) await new Promise((resolve) => setTimeout(resolve, 50));
+    t.equal(await second.stop(), 0);
+    t.match(second.output(), /"changes":\["credentials for the search engine"\]/);
+    t.equal((await stored(basic('proxy', 'all'))).length, 3, 'beside the two from before');
+  });
+
   await t.test(
     'in an outage a credential seen good holds, every other waits; after a restart in it, all wait',
     async (t) => {
@@ -109,7 +129,7 @@ t.test('a search engine that wants credentials', { skip: ownElasticsearchMissing
       t.match(answer, { status: 200, body: { errors: false } });
       while (!(await isDelivering(second.adminUrl))) await new Promise((resolve) => setTimeout(resolve, 50));
       await second.stop();
-      t.equal((await stored(basic('proxy', 'all'))).length, 4, 'what was accepted in the outage is there');
+      t.equal((await stored(basic('proxy', 'all'))).length, 5, 'what was accepted in the outage is there');
     },
   );
 });

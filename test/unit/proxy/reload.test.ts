@@ -7,6 +7,8 @@ import type { Config } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { LogsealError } from '../../../src/errors.ts';
 import type { EventLog } from '../../../src/log.ts';
+import type { Metrics } from '../../../src/metrics.ts';
+import { createMetrics } from '../../../src/metrics.ts';
 import type { Prepare } from '../../../src/proxy/reload.ts';
 import { Reload } from '../../../src/proxy/reload.ts';
 
@@ -14,6 +16,7 @@ const load = (environment: Record<string, string> = {}) => loadConfig({ environm
 
 interface Rig {
   reload: Reload;
+  metrics: Metrics;
   /** What was logged and done, in order. */
   said: string[];
   fields: Record<string, unknown>[];
@@ -38,7 +41,8 @@ function rig(started: Config, ...others: Prepare[]): Rig {
       inForce.push(config);
     },
   });
-  return { reload: new Reload(started, [part, ...others], log), said, fields, inForce };
+  const metrics = createMetrics({ processMetrics: false });
+  return { reload: new Reload({ config: started, log, metrics }, [part, ...others]), metrics, said, fields, inForce };
 }
 
 t.test('what may change does, what may not is named, and the parts see only what is in force', async (t) => {
@@ -57,7 +61,7 @@ t.test(
   'one part that objects, or a configuration that cannot be read: nothing is done, and the log says why',
   async (t) => {
     let fault: unknown;
-    const { reload, said, fields } = rig(load(), () => {
+    const { reload, metrics, said, fields } = rig(load(), () => {
       if (fault !== undefined) throw fault;
       return { changes: [], apply: () => undefined };
     });
@@ -65,12 +69,14 @@ t.test(
     reload.run(() => load({ LOGSEAL_LOG_LEVEL: 'debug' }));
     t.strictSame(said, ['config-rejected']);
     t.match(fields, [{ error: { message: 'clients.json: line 3' } }]);
+    t.match(await metrics.text(), /^logseal_config_last_reload_successful 0$/m);
     fault = undefined;
     reload.run(() => load({ LOGSEAL_LOG_LEVEL: 'loud' }));
     t.match(fields[1], { error: { message: /log.level/ } });
     t.strictSame(said, ['config-rejected', 'config-rejected']);
     reload.run(() => load({ LOGSEAL_LOG_LEVEL: 'debug' }));
     t.strictSame(said.slice(2), ['applied', 'level debug', 'config-reloaded'], 'the next good one is taken');
+    t.match(await metrics.text(), /^logseal_config_last_reload_successful 1$/m);
   },
 );
 
