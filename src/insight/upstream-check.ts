@@ -168,7 +168,8 @@ export async function checkSkew(config: Config, clock: Clock = systemClock): Pro
   const date = answer.headers.date;
   const [row] = Array.isArray(answer.body) ? (answer.body as unknown[]) : [];
   const seconds = isObject(row) ? Number(row.epoch) : Number.NaN;
-  const told = typeof date === 'string' ? Date.parse(date) : seconds * 1000;
+  // The header may be that of something between us and it.
+  const told = Number.isFinite(seconds) || typeof date !== 'string' ? seconds * 1000 : Date.parse(date);
   if (!Number.isFinite(told)) return { area: 'clock', status: 'ok', found: 'the search engine does not tell the time' };
   // It tells whole seconds.
   const skewMs = told > ended ? told - ended : Math.max(0, began - told - 1000);
