@@ -40,6 +40,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./trust.ts'),
   },
   {
+    name: 'rejects',
+    summary: 'what the search engine refused: list, show, send again, discard',
+    load: () => import('./rejects.ts'),
+  },
+  {
     name: 'rotate',
     summary: "end chains and begin new ones, by an operator's order",
     load: () => import('./rotate.ts'),

@@ -11,7 +11,7 @@ import { readUpstreamSettings } from '../src/config/credentials.ts';
 import { batchOptions } from '../src/delivery/batch.ts';
 import { neededFrom, readCursorValue } from '../src/delivery/cursor-keeper.ts';
 import { cursorName } from '../src/delivery/message.ts';
-import type { DeliveryHost, PlaceBody, RejectBody } from '../src/delivery/port.ts';
+import type { DeliveryHost, PlaceBody, RejectBody, RetryBody } from '../src/delivery/port.ts';
 import type { RedeliverReport } from '../src/delivery/redeliver.ts';
 import { redeliver } from '../src/delivery/redeliver.ts';
 import { SearchEngine } from '../src/delivery/search-engine.ts';
@@ -170,7 +170,7 @@ async function checkCluster(upstream: Upstream, config: Config): Promise<void> {
 /** A host outside the proxy: it has no keys, so it signs nothing. */
 function unsigning(terminal: Terminal): DeliveryHost {
   return {
-    control: (_kind: string, body: PlaceBody | RejectBody) =>
+    control: (_kind: string, body: PlaceBody | RejectBody | RetryBody) =>
       Promise.reject(
         new LogsealError(
           'CONTROL_INVALID',

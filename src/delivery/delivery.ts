@@ -5,6 +5,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LogsealError } from '../errors.ts';
 import { RecordView } from '../journal/records-entry.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { CursorFile } from '../wal/cursor.ts';
@@ -26,6 +27,8 @@ import type { Backlog, DeliveryHost, DeliveryStats, DeliveryUpstream } from './p
 import { Publication } from './publication.ts';
 import { Pump } from './pump.ts';
 import { RejectRegister } from './rejects.ts';
+import type { RetriedRecord, RetryOptions, RetryRequest } from './retry.ts';
+import { Retries } from './retry.ts';
 import { pause } from './retry-policy.ts';
 import { Watchers } from './watchers.ts';
 
@@ -76,6 +79,8 @@ export interface DeliveryOptions {
   /** Writes the file `places`; a test counts itself in between. */
   replace?: PlacesOptions['replace'];
   upstream: DeliveryUpstream;
+  /** As `RetryOptions`; without it nothing that was rejected is sent again. */
+  rejected?: RetryOptions['rejected'];
   host: DeliveryHost;
   clock: Clock;
   random: () => number;
@@ -98,6 +103,7 @@ interface Parts {
   dispatch: Dispatch;
   adaptive: Adaptive;
   destinations: Destinations;
+  retries: Retries;
 }
 
 export class Delivery {
@@ -176,6 +182,12 @@ export class Delivery {
     this.#watchers.unwatch(chain, from);
   }
 
+  /** As `Retries.retry`. Errors: UPSTREAM_REFUSED before delivery has begun. */
+  async retry(request: RetryRequest): Promise<RetriedRecord[]> {
+    if (this.#parts !== undefined) return this.#parts.retries.retry(request);
+    throw new LogsealError('UPSTREAM_REFUSED', 'delivery has not begun: nothing is sent at the moment');
+  }
+
   /** Waits for what is under way, saves the cursor. Records that were being tried again stay for the next start. */
   async stop(): Promise<void> {
     this.#abort.abort();
@@ -239,17 +251,10 @@ export class Delivery {
     const destinations = new Destinations({ upstream, places, clock, factsAgeMsMax });
     const register = this.#register;
     const watchers = this.#watchers;
-    const dispatch = new Dispatch({
-      upstream,
-      host,
-      clock,
-      destinations,
-      places,
-      register,
-      watchers,
-      adaptive,
-      batch,
-    });
+    const sending = { upstream, host, clock, destinations, places, register, watchers, adaptive, batch };
+    const dispatch = new Dispatch(sending);
+    const { rejected = async () => [] } = this.#options;
+    const retries = new Retries({ ...sending, random, signal, rejected, durable: () => this.#durable });
     const mark = new SentMark(cursor.sent, cursor.sent);
     const keeper = new CursorKeeper(this.#options.store, places, snapshot, (before) => {
       register.prune(before);
@@ -294,7 +299,7 @@ export class Delivery {
     function snapshot(): CursorValue {
       return { main: pump.position, sent: mark.wanted, seals: publication.position, lanes: lanes.cursors() };
     }
-    return { keeper, pump, lanes, publication, dispatch, adaptive, destinations };
+    return { keeper, pump, lanes, publication, dispatch, adaptive, destinations, retries };
   }
 
   /** Often enough that a restart looks little up, seldom enough to cost nothing. */

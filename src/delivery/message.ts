@@ -8,7 +8,8 @@ import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import type { BatchOptions } from './batch.ts';
 import type { DeliveryLimits } from './delivery.ts';
-import type { DeliveryStats, PlaceBody, RejectBody, SettledRecord } from './port.ts';
+import type { DeliveryStats, PlaceBody, RejectBody, RetryBody, SettledRecord } from './port.ts';
+import type { RetriedRecord, RetryRequest } from './retry.ts';
 import type { BulkTiming } from './search-engine.ts';
 
 /** Everything the thread needs to work; holds the credentials for the search engine and the log's keys, so it is never logged. */
@@ -29,14 +30,16 @@ export type ToDelivery =
   | { kind: 'grew'; durable: Position }
   | { kind: 'watch'; chain: string; from: number; count: number }
   | { kind: 'unwatch'; chain: string; from: number; count: number }
+  | { kind: 'retry'; call: number; request: RetryRequest }
   | { kind: 'controlled'; call: number; error: string | undefined }
+  | { kind: 'credentials'; credentials: Credentials }
   /** What the search engine has not answered after `graceMs` is left unknown. */
   | { kind: 'stop'; graceMs: number };
-  | { kind: 'credentials'; credentials: Credentials }
 
 export type FromDelivery =
   | { kind: 'started' }
   | { kind: 'control'; call: number; control: ControlCall }
+  | { kind: 'retried'; call: number; records: RetriedRecord[] | undefined; error: string }
   | { kind: 'settled'; outcomes: SettledRecord[] }
   | { kind: 'trim'; before: Position }
   | { kind: 'event'; level: 'info' | 'warn' | 'error'; name: EventName; fields: Record<string, unknown> }
@@ -47,7 +50,8 @@ export type FromDelivery =
 
 export type ControlCall =
   | { kind: 'place'; body: PlaceBody; details: RejectDetail[] }
-  | { kind: 'reject'; body: RejectBody; details: RejectDetail[] };
+  | { kind: 'reject'; body: RejectBody; details: RejectDetail[] }
+  | { kind: 'retry'; body: RetryBody; details: RejectDetail[] };
 
 /** Name of the cursor file in the delivery directory. */
 export const cursorName = 'cursor';

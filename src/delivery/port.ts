@@ -59,11 +59,18 @@ export interface RejectBody {
   reason: RejectReason;
 }
 
+export interface RetryBody {
+  chain: string;
+  /** Inclusive runs. */
+  seqs: [number, number][];
+}
+
 /** The process around delivery; may be on the other side of a message port. */
 export interface DeliveryHost {
   /** Resolves when the control record, and before it the details, are durable in the log. */
   control(kind: 'place', body: PlaceBody): Promise<void>;
   control(kind: 'reject', body: RejectBody, details: RejectDetail[]): Promise<void>;
+  control(kind: 'retry', body: RetryBody): Promise<void>;
   settled(outcomes: SettledRecord[]): void;
   /** Nothing of the log before this position is needed for delivery any more. */
   trim(before: Position): void;

@@ -10,6 +10,7 @@ import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
 import type { DeliveryStats, SettledRecord } from './port.ts';
+import type { RetriedRecord, RetryRequest } from './retry.ts';
 import type { BulkTiming } from './search-engine.ts';
 
 export interface RemoteDeliveryOptions {
@@ -28,6 +29,8 @@ export class RemoteDelivery {
   readonly #options: RemoteDeliveryOptions;
   readonly #started = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
+  readonly #retries = new Map<number, (records: RetriedRecord[] | undefined, error: string) => void>();
+  #retryCalls = 0;
   #stopping = false;
   #newest: { stats: DeliveryStats; durable: Position; nodesOut: string[] } | undefined;
   #drained: { until: Position; resolve: () => void } | undefined;
@@ -44,6 +47,19 @@ export class RemoteDelivery {
       if (!this.#stopping) this.#fail(new LogsealError('DELIVERY_FAILED', 'the delivery thread ended by itself'));
       this.#stopped.resolve();
     });
+  }
+
+  /** Sends rejected records again. Errors: UPSTREAM_REFUSED with the reason where that could not begin. */
+  retry(request: RetryRequest): Promise<RetriedRecord[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<RetriedRecord[]>();
+    const call = this.#retryCalls;
+    this.#retryCalls += 1;
+    this.#retries.set(call, (records, error) => {
+      if (records === undefined) reject(new LogsealError('UPSTREAM_REFUSED', error));
+      else resolve(records);
+    });
+    this.#say({ kind: 'retry', call, request });
+    return promise;
   }
 
   /** Begins to send. Resolves when the thread has looked through the log. */
@@ -65,6 +81,11 @@ export class RemoteDelivery {
     this.#say({ kind: 'unwatch', chain, from, count });
   }
 
+  /** Another key or password towards the search engine, from the next request on. */
+  replaceCredentials(credentials: Credentials): void {
+    this.#say({ kind: 'credentials', credentials });
+  }
+
   get stats(): DeliveryStats | undefined {
     return this.#newest?.stats;
   }
@@ -81,11 +102,6 @@ export class RemoteDelivery {
     });
     return Promise.race([drained, ended.then(() => false)]);
   }
-  /** Another key or password towards the search engine, from the next request on. */
-  replaceCredentials(credentials: Credentials): void {
-    this.#say({ kind: 'credentials', credentials });
-  }
-
 
   /** Ends what is under way within about `graceMs`, saves the cursor. */
   async stop(graceMs: number): Promise<void> {

@@ -95,6 +95,13 @@ export class SearchEngine implements DeliveryUpstream {
     return sources.map((source) => textAt(source, member));
   }
 
+  rejected(ids: readonly string[]): Promise<(JsonObject | undefined)[]> {
+    return this.#sources(
+      ids.map((id) => ({ index: 'logseal-rejects', id })),
+      'logseal',
+    );
+  }
+
   /** In real time; undefined where there is no such document. */
   async #sources(places: readonly Place[], members: string): Promise<(JsonObject | undefined)[]> {
     const found: (JsonObject | undefined)[] = [];

@@ -9,6 +9,7 @@ import { readCursorValue } from './cursor-keeper.ts';
 import { Delivery } from './delivery.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
 import { cursorName } from './message.ts';
+import { messageOf } from './message-of.ts';
 import type { DeliveryHost } from './port.ts';
 import { SearchEngine } from './search-engine.ts';
 
@@ -48,6 +49,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
     cursor: value,
     store,
     upstream: engine,
+    rejected: (ids) => engine.rejected(ids),
     host,
     clock: systemClock,
     random: Math.random,
@@ -78,12 +80,18 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
       delivery.grew(message.durable);
     } else if (message.kind === 'watch') delivery.watch(message.chain, message.from, message.count);
     else if (message.kind === 'unwatch') delivery.unwatch(message.chain, message.from);
+    else if (message.kind === 'credentials') upstream.replaceCredentials(message.credentials);
     else if (message.kind === 'controlled') {
       const call = calls.get(message.call);
-    else if (message.kind === 'credentials') upstream.replaceCredentials(message.credentials);
       calls.delete(message.call);
       if (message.error === undefined) call?.resolve();
       else call?.reject(new Error(message.error));
+    } else if (message.kind === 'retry') {
+      const { call } = message;
+      delivery.retry(message.request).then(
+        (records) => say({ kind: 'retried', call, records, error: '' }),
+        (error) => say({ kind: 'retried', call, records: undefined, error: messageOf(error) }),
+      );
     } else if (message.kind === 'start') {
       delivery.start().then(
         () => say({ kind: 'started' }),

@@ -26,6 +26,7 @@ import type { ProxyOptions } from './options.ts';
 import { prepareClients } from './own-clients.ts';
 import { prepareCredentials } from './own-credentials.ts';
 import { readinessOf } from './readiness.ts';
+import { rejectRoutes } from './reject-routes.ts';
 import type { Prepare } from './reload.ts';
 import type { Stages } from './stages.ts';
 
@@ -70,6 +71,7 @@ export async function openDoors(
     port: config.adminListen.port,
     routes: [
       ...healthRoutes({ readiness: () => readiness(options, access), metrics }),
+      ...rejectRoutes(options),
       ...operatorRoutes(new OperatorDesk({ ...options, keys: config.operator.keys.map(readOperatorPublicKey) })),
     ],
     token: access.adminToken,

@@ -172,7 +172,7 @@ export class DeliveryRig<S extends DeliveryUpstream = FakeStore> {
     alive: <A extends unknown[], R>(call: (...args: A) => Promise<R>) => (...args: A) => Promise<R>,
   ): DeliveryHost {
     return {
-      control: alive(async (kind: 'place' | 'reject', body: object, details?: RejectDetail[]) => {
+      control: alive(async (kind: 'place' | 'reject' | 'retry', body: object, details?: RejectDetail[]) => {
         await this.controlGate();
         await this.log.controlRecord({ [kind]: body }, details ?? []);
       }),
