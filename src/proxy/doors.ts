@@ -82,9 +82,9 @@ export async function openDoors(
   const prepare = [
     (next: Config) => access.prepare(next, server, admin),
     prepareClients(clients),
+    prepareCredentials(config, options),
     (next: Config) => ({ changes: [], apply: () => changeLimits(handling, next) }),
   ];
-    prepareCredentials(config, options),
   return { server, admin, prepare };
 }
 
