@@ -3,15 +3,16 @@
  * two cores, and for the parts with Elasticsearch a JDK as the tests do. docs/performance.md holds what it printed.
  */
 import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { elasticsearchPart } from './elasticsearch.ts';
 import { indexSizePart } from './index-size.ts';
+import { logCostPart } from './log-cost.ts';
 import { nullSinkPart } from './null-sink.ts';
 import type { BenchOptions } from './options.ts';
 import { readOptions } from './options.ts';
 import { soak } from './soak.ts';
+import { idlePart, recoveryPart } from './standing.ts';
 import type { Table } from './table.ts';
-import { forMarkdown, forTerminal } from './table.ts';
+import { forMarkdown, forTerminal, machine } from './table.ts';
 import { verifyPart } from './verify-export.ts';
 
 async function run(options: BenchOptions): Promise<void> {
@@ -26,17 +27,18 @@ async function run(options: BenchOptions): Promise<void> {
   if (options.soak > 0) show(await soak(options));
   else {
     if (wanted('a', 'b', 'c')) for (const table of await nullSinkPart(options)) show(table);
+    if (wanted('log')) show(await logCostPart(options));
+    if (wanted('recovery')) show(await recoveryPart(options));
+    if (wanted('idle')) show(await idlePart(options));
     if (wanted('verify')) show(await verifyPart(options));
     if (wanted('size')) show(await indexSizePart(options.scale));
     // The last, because it ties this process to one core.
     if (wanted('d', 'signed', 'e')) for (const table of await elasticsearchPart(options)) show(table);
   }
-  const [cpu] = cpus();
-  const machine = `${cpus().length} cores (${cpu?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Node ${process.version}`;
   const command = `npm run bench ${process.argv.length > 2 ? `-- ${process.argv.slice(2).join(' ')}` : ''}`.trim();
-  process.stdout.write(`\n${machine}\n`);
+  process.stdout.write(`\n${machine()}\n`);
   if (options.out === undefined) return;
-  writeFileSync(options.out, `\`${command}\` on ${machine}\n\n${tables.map(forMarkdown).join('\n')}`);
+  writeFileSync(options.out, `\`${command}\` on ${machine()}\n\n${tables.map(forMarkdown).join('\n')}`);
 }
 
 // An end by `exit` takes the processes that were started along.

@@ -1,7 +1,7 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
 
-export const partNames = ['a', 'b', 'c', 'd', 'signed', 'e', 'size', 'verify'] as const;
+export const partNames = ['a', 'b', 'c', 'd', 'signed', 'e', 'size', 'verify', 'log', 'recovery', 'idle'] as const;
 export type PartName = (typeof partNames)[number];
 
 export interface BenchOptions {
@@ -13,6 +13,9 @@ export interface BenchOptions {
   scale: number;
   /** Seconds of the long run; 0: none. */
   soak: number;
+  /** What waits in the log at the start that is timed. */
+  waitingGigabytes: number;
+  idleConnections: number;
   directory: string | undefined;
   /** A file for the Markdown form. */
   out: string | undefined;
@@ -21,7 +24,8 @@ export interface BenchOptions {
 }
 
 const help = `npm run bench -- [options]
-  --only a,b,c,d,signed,e,size,verify   parts (default all; signed is d′)
+  --only a,b,c,d,signed,e,size,verify,log,recovery,idle   parts (default all; signed is d′)
+  --waiting 1           GB in the log for recovery  --idle 10000              connections for idle
   --records 0.3,1,2     sizes of a record, KB       --bulks 1,100,1000,5000   records a bulk
   --rounds 5            each number is a median      --scale 1                 more or fewer records
   --quick               0.3 KB, bulks of 1,000, 3 rounds, a third of the records
@@ -42,6 +46,8 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
       rounds: text,
       scale: text,
       soak: text,
+      waiting: text,
+      idle: text,
       directory: text,
       out: text,
       'node-flags': text,
@@ -62,6 +68,8 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     rounds: number(values.rounds ?? (quick ? '3' : '5')),
     scale: number(values.scale ?? (quick ? '0.33' : '1')),
     soak: number(values.soak ?? '0'),
+    waitingGigabytes: number(values.waiting ?? (quick ? '0.3' : '1')),
+    idleConnections: number(values.idle ?? '10000'),
     directory: values.directory,
     out: values.out,
     nodeFlags: (values['node-flags'] ?? '').split(' ').filter((flag) => flag !== ''),

@@ -95,12 +95,13 @@ export async function startLogseal(
   elasticsearchUrl: string,
   directory: string | undefined,
   nodeFlags: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<BenchProxy> {
   const base = mkdtempSync(join(directory ?? tmpdir(), 'logseal-bench-'));
   const proxy = await startProxy({
     dataDir: join(base, 'data'),
     elasticsearchUrl,
-    environment: { LOGSEAL_WAL_KEEP: '0s' },
+    environment: { LOGSEAL_WAL_KEEP: '0s', ...environment },
     nodeFlags: [...nodeFlags],
   });
   const remove = async () => {
@@ -128,11 +129,11 @@ export async function sendLoad(
   return { ...result, deliveredSeconds };
 }
 
-/** Looks until `reached` is true; a minute without is an error. */
-export async function untilTrue(reached: () => Promise<boolean>, everyMs: number): Promise<void> {
-  const end = performance.now() + 120_000;
+/** Looks until `reached` is true; two minutes without is an error. */
+export async function untilTrue(reached: () => Promise<boolean>, everyMs: number, msMax = 120_000): Promise<void> {
+  const end = performance.now() + msMax;
   while (!(await reached())) {
-    if (performance.now() > end) throw new Error('the records did not arrive within two minutes');
+    if (performance.now() > end) throw new Error(`the records did not arrive within ${msMax / 60_000} minutes`);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }
