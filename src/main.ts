@@ -12,6 +12,8 @@ import { LogsealProxy } from './proxy/proxy.ts';
 /** As for the command line: it could not run. */
 const couldNotRun = 3;
 const failed = 1;
+/** It stopped before all was done. */
+const leftUndone = 4;
 
 await run();
 
@@ -27,14 +29,17 @@ async function run(): Promise<void> {
     log = events;
     guardProcess(events);
     events.event('proxy-starting', { version: packageFile.version, dataDir: config.dataDir });
-    const proxy = await LogsealProxy.start({
+    const metrics = createMetrics();
+    metrics.buildInfo.set({ version: packageFile.version, node: process.version }, 1);
+    const starting = LogsealProxy.start({
       config,
       log: events,
-      metrics: createMetrics(),
+      metrics,
       version: packageFile.version,
       fatal: (error) => die(events, error),
     });
-    endOnSignal(proxy, events);
+    endOnSignal(starting, config.stop.timeout, events);
+    const proxy = await starting;
     process.on('SIGHUP', () => proxy.reload(() => load().config));
     events.event('proxy-ready', { listen: proxy.listen, admin: proxy.adminListen });
     process.stderr.write(welcome(proxy, config.elasticsearch.url.length === 0, config.dataDir));
@@ -45,19 +50,33 @@ async function run(): Promise<void> {
   }
 }
 
-function endOnSignal(proxy: LogsealProxy, log: EventLog): void {
+/** The first signal ends in order, within a bound, also during the start; a second one at once. */
+function endOnSignal(starting: Promise<LogsealProxy>, timeoutMs: number, log: EventLog): void {
+  let proxy: LogsealProxy | undefined;
   let stopping = false;
-  const stop = () => {
-    if (stopping) return;
+  starting.then(
+    (started) => {
+      proxy = started;
+    },
+    // Said by whoever waits for the start.
+    () => undefined,
+  );
+  const leave = (event: 'proxy-stop-forced' | 'proxy-stop-timed-out', fields: object) => {
+    log.event(event, { ...fields, undone: proxy?.undone ?? ['start'], ...proxy?.waiting });
+    process.exit(leftUndone);
+  };
+  const stop = (signal: string) => {
+    if (stopping) leave('proxy-stop-forced', { signal });
     stopping = true;
-    log.event('proxy-stopping');
-    proxy.stop().then(
-      () => {
-        log.event('proxy-stopped');
+    log.event('proxy-stopping', { signal });
+    setTimeout(() => leave('proxy-stop-timed-out', { timeoutMs }), timeoutMs);
+    starting
+      .then(async (started) => {
+        await started.stop();
+        log.event('proxy-stopped', started.waiting);
         process.exit(0);
-      },
-      (error) => die(log, error),
-    );
+      })
+      .catch((error) => die(log, error));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

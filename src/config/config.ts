@@ -83,6 +83,7 @@ export interface Config {
     readonly giveUpAfter: number;
     readonly backoffMax: number;
   };
+  readonly stop: { readonly timeout: number };
   readonly templates: 'compose' | 'advise' | 'off';
   readonly log: { readonly level: LogLevel };
   readonly newUpstream: boolean;

@@ -178,4 +178,12 @@ export const limitSettings = {
     max: HOUR,
     reason: 'longest pause between two tries, with jitter',
   },
+  'stop.timeout': {
+    type: 'duration',
+    default: '25s',
+    min: SECOND,
+    max: 10 * MINUTE,
+    reason:
+      'then the process ends whatever is undone, and what waits stays in the log; below what ends it by force (Kubernetes 30 s)',
+  },
 } as const satisfies Partial<Record<SettingKey, Setting>>;

@@ -25,6 +25,8 @@ export interface ContactOptions {
 const tryOnceMs = 2_000;
 const retryMsMin = 250;
 const retryMsMax = 5_000;
+/** A search engine that takes the connection and says nothing for so long is away. */
+const silentMs = 5_000;
 
 export class Contact {
   readonly #options: ContactOptions;
@@ -71,6 +73,9 @@ export class Contact {
 
   /** Goes on asking until the search engine answers, then begins delivery. */
   begin(delayMs = retryMsMin): void {
+    systemClock.after(silentMs, () => {
+      if (this.problem !== undefined) this.#unavailable = true;
+    });
     this.#open().then(undefined, (error) => {
       if (this.#stopped) return;
       if (!(error instanceof LogsealError) || error.disposition !== 'retry') {

@@ -3,7 +3,6 @@
  * Order of the start: lock, identity, log, chains, delivery thread, sockets; then, when the search engine answers, delivery.
  */
 import type { Config } from '../config/config.ts';
-import { systemClock } from '../lib/clock.ts';
 import { DirectoryLock } from '../wal/lock.ts';
 import { Access } from './access.ts';
 import { findAuditors } from './auditors.ts';
@@ -12,22 +11,22 @@ import { openDoors } from './doors.ts';
 import type { ProxyOptions } from './options.ts';
 import { openClients } from './own-clients.ts';
 import { Reload } from './reload.ts';
+import { Shutdown, waitingFields } from './shutdown.ts';
 import type { Stages } from './stages.ts';
 import { openStages, openUpstream, startEmbedded } from './stages.ts';
-
-const drainMsMax = 20_000;
 
 export class LogsealProxy {
   readonly developmentDir: string | undefined;
   readonly listen: { host: string; port: number };
   readonly adminListen: { host: string; port: number };
   readonly #stages: Stages;
-  readonly #doors: Doors;
+  readonly #shutdown: Shutdown;
   readonly #reload: Reload;
 
   private constructor(options: ProxyOptions, stages: Stages, doors: Doors, developmentDir: string | undefined) {
     this.#stages = stages;
-    this.#doors = doors;
+    const { config, log } = options;
+    this.#shutdown = new Shutdown({ stages, doors, log, timeoutMs: config.stop.timeout });
     this.#reload = new Reload(options, doors.prepare);
     this.developmentDir = developmentDir;
     this.listen = doors.server.address;
@@ -64,29 +63,21 @@ export class LogsealProxy {
     this.#reload.run(load);
   }
 
-  /** Takes no more requests, answers those under way, seals, delivers what it can, and leaves the directory clean. */
-  async stop(): Promise<void> {
-    const { signing, wal, delivery, contact, upstream, store, lock, unsealed } = this.#stages;
-    const { server, admin } = this.#doors;
-    const late = new Promise((resolve) => systemClock.after(drainMsMax, () => resolve(undefined)));
-    const gone = Promise.race([late, contact.away()]);
-    signing.admission.close();
-    await server.stop(5_000);
-    // A start just over may still owe chains a rotation, which must come before they are sealed.
-    await Promise.race([contact.opened(), gone]);
-    await signing.sealData();
-    await delivery.drained(wal.durable, gone);
-    await signing.sealControl();
-    await delivery.drained(wal.durable, gone);
-    contact.stop();
-    await delivery.stop(5_000);
-    await signing.close();
-    // First: a save under way is followed by a trim, which needs the log open.
-    await unsealed.close();
-    await wal.close();
-    await upstream.close();
-    await store?.stop();
-    await admin.stop();
-    lock.release();
+  /**
+   * Takes no more requests, answers those under way, seals, delivers what it can, and leaves the directory clean. Takes about
+   * `stop.timeout` where nothing hangs; who does not want to wait longer ends the process.
+   */
+  stop(): Promise<void> {
+    return this.#shutdown.run();
+  }
+
+  /** What of the stop is still to be done. */
+  get undone(): string[] {
+    return this.#shutdown.undone;
+  }
+
+  /** For events: records and bytes that wait in the log. */
+  get waiting(): ReturnType<typeof waitingFields> {
+    return waitingFields(this.#stages);
   }
 }
