@@ -17,5 +17,7 @@ export function readAuthorization(header: string): Presented {
   const colon = pair.indexOf(':');
   if (kind === undefined || colon < 1 || pair.length > 2 * secretCharactersMax) return { kind: 'other' };
   const [name, secret] = [pair.slice(0, colon), pair.slice(colon + 1)];
-  return secret.length > secretCharactersMax ? { kind: 'other' } : { kind, name, secret };
+  // A hash of it would be that of the secret without the zeros at its end: HMAC fills keys up with them.
+  if (secret.length > secretCharactersMax || secret.includes('\0')) return { kind: 'other' };
+  return { kind, name, secret };
 }

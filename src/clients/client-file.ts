@@ -168,9 +168,13 @@ class Reading {
 
 function schemaProblem(error: ErrorObject, layer: Layer): Problem {
   const path = error.instancePath.split('/').slice(1);
-  const unknown = error.keyword === 'additionalProperties' ? String(error.params.additionalProperty) : undefined;
-  const place = unknown === undefined ? path : [...path, unknown];
-  const sentence = unknown === undefined ? (error.message ?? 'has a wrong form') : 'is no member of such an entry';
+  if (error.keyword !== 'additionalProperties') {
+    return { where: layer.where(path), key: path.join('.'), sentence: error.message ?? 'has a wrong form' };
+  }
+  const unknown = String(error.params.additionalProperty);
+  // Broken YAML makes names out of values.
+  const place = /^[A-Za-z]{1,32}$/.test(unknown) ? [...path, unknown] : path;
+  const sentence = place === path ? 'has a member that is none' : 'is no member of such an entry';
   return { where: layer.where(place), key: place.join('.'), sentence };
 }
 

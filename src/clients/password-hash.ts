@@ -1,5 +1,5 @@
 /**
- * How a secret of a client is kept: as its scrypt hash with salt and cost in one string (PHC form), never the secret itself.
+ * How a secret of a client is kept: as its scrypt hash with salt and cost in one string, never the secret itself.
  * Costs tens of milliseconds and tens of MiB for each try by design: callers bound how many run at once.
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
@@ -20,13 +20,14 @@ const hashBytes = 32;
 /** Less is too cheap to guess against, more would let the file take the memory of the machine. */
 const lnMin = 14;
 const lnMax = 17;
-const form = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]{22,86})\$([A-Za-z0-9+/]{43})$/;
+/** No character in it means anything to YAML. */
+const form = /^\$scrypt\$(\d{1,2})\$(\d{1,2})\$(\d{1,2})\$([A-Za-z0-9_-]{22,86})\$([A-Za-z0-9_-]{43})$/;
 
-/** `$scrypt$ln=15,r=8,p=1$<salt>$<hash>`, base64 without padding. */
+/** `$scrypt$15$8$1$<salt>$<hash>`: log2 of N, r, p; salt and hash in base64url without padding. */
 export async function hashPassword(secret: string): Promise<string> {
   const salt = randomBytes(saltBytes);
   const hash = await derive(secret, { ...usual, salt });
-  return `$scrypt$ln=${usual.ln},r=${usual.r},p=${usual.p}$${unpadded(salt)}$${unpadded(hash)}`;
+  return `$scrypt$${usual.ln}$${usual.r}$${usual.p}$${salt.toString('base64url')}$${hash.toString('base64url')}`;
 }
 
 /** Undefined for another form, and for a cost outside ln 14 to 17, r 8, p 1 to 4. */
@@ -34,7 +35,7 @@ export function parsePasswordHash(text: string): PasswordHash | undefined {
   const [, ln, r, p, salt = '', hash = ''] = form.exec(text) ?? [];
   const found = { ln: Number(ln), r: Number(r), p: Number(p) };
   if (!(found.ln >= lnMin && found.ln <= lnMax && found.r === 8 && found.p >= 1 && found.p <= 4)) return undefined;
-  return { ...found, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') };
+  return { ...found, salt: Buffer.from(salt, 'base64url'), hash: Buffer.from(hash, 'base64url') };
 }
 
 /** Whether the secret is the one that was hashed; takes as long either way. */
@@ -56,8 +57,4 @@ function derive(secret: string, { ln, r, p, salt }: Omit<PasswordHash, 'hash'>):
     else reject(error);
   });
   return promise;
-}
-
-function unpadded(bytes: Buffer): string {
-  return bytes.toString('base64').replace(/=+$/, '');
 }
