@@ -3,6 +3,7 @@
  * them is not what it was. Beside a running proxy or without one; takes no lock and writes nothing.
  */
 import type { Command } from 'commander';
+import { readEncryptionKeys } from '../src/config/encryption-keys.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { LogsealError } from '../src/errors.ts';
 import type { WalSurvey } from '../src/insight/wal-survey.ts';
@@ -16,6 +17,8 @@ import type { Terminal } from './terminal.ts';
 interface WalFlags {
   readonly config?: string;
   readonly dataDir?: string;
+  readonly encryptionKeyFile?: string;
+  readonly secretsPermissions?: string;
   readonly top?: string;
   readonly json?: boolean;
 }
@@ -38,6 +41,8 @@ export function register(program: Command, terminal: Terminal): void {
       .argument('[data-dir]', 'data directory of a proxy (default: as configured)')
       .option('--data-dir <dir>', 'the same')
       .option('--config <file>', 'configuration file')
+      .option('--encryption-key-file <file>', 'key of encrypted segments: without it only their outside is looked at')
+      .option('--secrets-permissions <which>', 'private, or any where the platform mounts secrets readable for all')
       .option('--json', 'one object a line, the whole last')
       .action((dataDir: string | undefined, flags: WalFlags) => act(dataDir, flags, terminal));
   }
@@ -69,11 +74,20 @@ async function checkWal(argument: string | undefined, flags: WalFlags, terminal:
 }
 
 async function read(argument: string | undefined, flags: WalFlags, terminal: Terminal): Promise<WalSurvey> {
-  const given = argument ?? flags.dataDir;
-  const dataDir = given ?? loadConfig({ environment: terminal.environment, file: flags.config }).config.dataDir;
+  const settings: [string, string | undefined][] = [
+    ['data-dir', argument ?? flags.dataDir],
+    ['secrets-permissions', flags.secretsPermissions],
+  ];
+  const named = settings.filter((one): one is [string, string] => one[1] !== undefined);
+  const sources = { environment: terminal.environment, flags: Object.fromEntries(named), file: flags.config };
+  const { config } = loadConfig(sources);
+  const { dataDir } = config;
+  const { encryption } = config;
+  const { encryptionKeyFile: keyFile = encryption.keyFile } = flags;
+  const keys = readEncryptionKeys({ ...config, encryption: { ...encryption, keyFile } });
   const progress = startProgress(terminal, 'reading', 'bytes');
   try {
-    const survey = await surveyWal({ dataDir, onProgress: (bytes) => progress.update(bytes) });
+    const survey = await surveyWal({ dataDir, keys, onProgress: (bytes) => progress.update(bytes) });
     terminal.exitCode = survey.damage.length === 0 ? exitCodes.ok : exitCodes.tampering;
     return survey;
   } finally {

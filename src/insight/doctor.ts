@@ -76,7 +76,7 @@ export async function diagnose(sources: ConfigSources, clock: Clock): Promise<Di
 function templates(config: Config, dests: readonly string[]): Promise<readonly Check[]> {
   return guarded('templates', async () => {
     await using upstream = openUpstream(config);
-    return checkTemplates(config, upstream, dests);
+    return await checkTemplates(config, upstream, dests);
   });
 }
 

@@ -13,6 +13,7 @@ import {
 import type { RejectDetail } from '../../src/journal/reject-detail.ts';
 import { encodeRejectDetail } from '../../src/journal/reject-detail.ts';
 import { encodeSealEntry } from '../../src/journal/seal-entry.ts';
+import type { LogKeys } from '../../src/wal/frame-cipher.ts';
 import type { Position } from '../../src/wal/position.ts';
 import { WriteAheadLog } from '../../src/wal/write-ahead-log.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -98,9 +99,10 @@ export class LogWriter {
     this.dir = dir;
   }
 
-  static async open(dir: string, segmentBytes = 64 * 1024 * 1024): Promise<LogWriter> {
+  static async open(dir: string, segmentBytes = 64 * 1024 * 1024, keys?: LogKeys): Promise<LogWriter> {
     const { wal } = await WriteAheadLog.open({
       dir,
+      ...(keys === undefined ? {} : { keys }),
       bytesMax: 4 * 1024 ** 3,
       reserveBytes: 64 * 1024,
       segmentBytes,

@@ -1,8 +1,10 @@
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { CursorValue } from '../../../src/delivery/cursor-keeper.ts';
 import { CursorFile } from '../../../src/wal/cursor.ts';
+import type { LogKeys } from '../../../src/wal/frame-cipher.ts';
 import type { Position } from '../../../src/wal/position.ts';
 import { LogWriter } from '../../helpers/log-writer.ts';
 import { runLogseal } from '../../helpers/terminal.ts';
@@ -18,10 +20,10 @@ interface Laid {
 }
 
 /** A data directory with 12 frames of two records each (web, audit), a control record and a seal, in small segments. */
-async function layOut(dataDir: string): Promise<Laid> {
+async function layOut(dataDir: string, keys?: LogKeys): Promise<Laid> {
   for (const name of ['wal', 'delivery', 'log']) mkdirSync(join(dataDir, name));
   writeFileSync(join(dataDir, 'instance.json'), '{}');
-  const writer = await LogWriter.open(join(dataDir, 'wal'), 2048);
+  const writer = await LogWriter.open(join(dataDir, 'wal'), 2048, keys);
   const positions: Position[] = [];
   for (let n = 0; n < 12; n++) {
     const records = ['web', 'audit'].map((dest) => ({ dest, content: `{"n":${n}}`, timeMs: baseMs + n * 1000 }));
@@ -145,4 +147,25 @@ t.test('what is no data directory is no damage: 3, in one sentence', async (t) =
   t.equal(exitCode, 3);
   t.match(stderr, /is no data directory of a proxy/);
   t.match(await runLogseal(['wal', 'inspect', t.testdirName, '--top', 'x']), { exitCode: 3, stderr: /--top/ });
+});
+
+t.test('an encrypted log is checked from outside without its key, and counted with it', async (t) => {
+  const dir = t.testdir({ data: {} });
+  const key = randomBytes(32);
+  for (const [name, bytes] of [['key', key] as const, ['other', randomBytes(32)] as const]) {
+    writeFileSync(join(dir, name), `${bytes.toString('hex')}\n`, { mode: 0o600 });
+  }
+  const { dataDir } = await layOut(join(dir, 'data'), { current: createSecretKey(key), previous: [] });
+  const outside = await objects(['wal', 'check', dataDir]);
+  t.match([outside.exitCode, outside.last], [0, { records: 0, closedFrames: 14, damage: 0 }]);
+  t.match((await runLogseal(['wal', 'check', dataDir])).stdout, /Not covered: what is encrypted/);
+  const wrong = await objects(['wal', 'check', dataDir, '--encryption-key-file', join(dir, 'other')]);
+  t.match([wrong.exitCode, wrong.last], [0, { records: 0, closedFrames: 14 }]);
+  const inside = await objects(['wal', 'inspect', dataDir, '--encryption-key-file', join(dir, 'key')]);
+  t.match([inside.exitCode, inside.last], [0, { records: 24, seals: 1, closedFrames: 0, waitingRecords: 25 }]);
+  const segment = join(dataDir, 'wal', '0000000000000001.wal');
+  const broken = readFileSync(segment);
+  broken[200] = (broken[200] ?? 0) ^ 1;
+  writeFileSync(segment, broken);
+  t.equal((await objects(['wal', 'check', dataDir])).exitCode, 1, 'a flipped byte is found without the key');
 });
