@@ -1,5 +1,6 @@
 import t from 'tap';
 import { LogsealError } from '../../../src/errors.ts';
+import type { Lease } from '../../../src/http/admission.ts';
 import { Admission } from '../../../src/http/admission.ts';
 import { prettyJson } from '../../../src/http/answer.ts';
 import { errorAnswer } from '../../../src/http/error-response.ts';
@@ -136,4 +137,62 @@ t.test('pretty JSON looks as Elasticsearch prints it', async (t) => {
     prettyJson({ a: [1, { b: null }], c: {}, d: [], e: undefined }),
     '{\n  "a" : [\n    1,\n    {\n      "b" : null\n    }\n  ],\n  "c" : { },\n  "d" : [ ]\n}',
   );
+});
+
+t.test('who sends most does not decide how long the others wait', async (t) => {
+  const clock = new ManualClock();
+  const admission = new Admission({ requestsMax: 80, bytesMax: 1e9, holdMs: 1000, clock });
+  const entered: Lease[] = [];
+  const waiting = Array.from({ length: 500 }, () =>
+    admission.enter(1, never, 'greedy').then(
+      (lease) => entered.push(lease),
+      () => undefined,
+    ),
+  );
+  await Promise.resolve();
+  t.equal(admission.requests, 70, 'seven eighths of all');
+  const small = await admission.enter(1, never, 'small');
+  t.ok(small, 'at once, though hundreds wait');
+  const second = await admission.enter(1, never, 'other');
+  small.release();
+  second.release();
+  // The last places fill up with others; then each place that is given back goes to whose turn it is.
+  const others: Lease[] = [];
+  for (let n = 0; n < 10; n += 1) others.push(await admission.enter(1, never, `other ${n}`));
+  const order: string[] = [];
+  const wait = (source: string) =>
+    admission.enter(1, never, source).then((lease) => {
+      order.push(source);
+      lease.release();
+    });
+  const late = [wait('a'), wait('a'), wait('b')];
+  entered[0]?.release();
+  await Promise.all(late);
+  t.strictSame(order, ['a', 'b', 'a']);
+  clock.advance(1000);
+  for (const lease of [...entered, ...others]) lease.release();
+  await Promise.all(waiting);
+  for (const lease of entered) lease.release();
+  t.equal(admission.requests + admission.bytes, 0);
+});
+
+t.test('bytes are shared as places are, and one that holds nothing may have all that is left', async (t) => {
+  const admission = new Admission({ requestsMax: 1000, bytesMax: 800, holdMs: 1000, clock: new ManualClock() });
+  const held: Lease[] = [];
+  for (let n = 0; n < 14; n += 1) {
+    void admission.enter(50, never, 'greedy').then(
+      (lease) => held.push(lease),
+      () => undefined,
+    );
+  }
+  await Promise.resolve();
+  await Promise.resolve();
+  t.equal(admission.bytes, 700);
+  const last = admission.enter(50, never, 'greedy');
+  const small = await admission.enter(100, never, 'small');
+  t.equal(admission.bytes, 800);
+  small.release();
+  for (const lease of held) lease.release();
+  (await last).release();
+  t.equal(admission.bytes, 0);
 });

@@ -118,3 +118,23 @@ t.test('stopping refuses who is held and who comes', async (t) => {
   await t.rejects(held, { code: 'STOPPING' });
   await t.rejects(admission.admit(1, open), { code: 'STOPPING' });
 });
+
+t.test('room that the log gets is given by turns, not to whoever asks most', async (t) => {
+  const { admission, state } = setUp({ pendingBytesMax: 30 });
+  state.free = 0;
+  const entered: string[] = [];
+  const hold = (source: string) => admission.admit(10, open, source).then(() => entered.push(source));
+  const greedy = Array.from({ length: 100 }, () => hold('greedy'));
+  const small = [hold('small'), hold('small')];
+  t.equal(state.holds, 102);
+  state.free = 1000;
+  admission.recheck();
+  await Promise.all([greedy[0], greedy[1], small[0]]);
+  t.strictSame(entered, ['greedy', 'small', 'greedy'], 'three have room');
+  admission.ended(10);
+  await small[1];
+  t.strictSame(entered, ['greedy', 'small', 'greedy', 'small']);
+  for (let n = 0; n < 99; n += 1) admission.ended(10);
+  await Promise.all(greedy);
+  t.equal(entered.length, 102);
+});
