@@ -2,7 +2,7 @@
 export const exitCodes = {
   /** Done, and nothing bad was found. */
   ok: 0,
-  /** Verification found tampering. */
+  /** Verification found tampering, `wal` damage, `doctor` something that fails. */
   tampering: 1,
   /** Verification cannot say, for want of a key or of an answer. */
   cannotSay: 2,
