@@ -6,6 +6,8 @@
 import { entryKinds } from '../journal/entry-kind.ts';
 import { RecordView, recordsHeaderBytes } from '../journal/records-entry.ts';
 import { decodeRejectDetail } from '../journal/reject-detail.ts';
+import { BufferPool } from '../lib/buffer-pool.ts';
+import { diskFileSystem } from '../lib/file-system.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
@@ -22,6 +24,8 @@ export interface Learned {
   count?: BacklogCount;
 }
 
+const keptBytesMax = 32 * 1024 * 1024;
+
 interface Runs {
   chain: string;
   seqs: [number, number][];
@@ -35,18 +39,21 @@ export async function learnFromLog(
   to: Position | undefined,
   learned: Learned,
 ): Promise<void> {
-  const reader = await WalReader.open(dir, readFrom(from));
+  const pool = new BufferPool(keptBytesMax);
+  const reader = await WalReader.open(dir, readFrom(from), diskFileSystem, pool);
   try {
     for (let frames = await reader.next(to); frames !== undefined; frames = await reader.next(to)) {
       for (const { payload, position } of frames) learnFromFrame(payload, position, learned);
+      if (frames[0] !== undefined) pool.giveBack(frames[0].payload);
     }
   } finally {
     await reader.close();
   }
 }
 
+/** Nothing of the memory of `payload` is kept. */
 function learnFromFrame(payload: Buffer, position: Position, { register, places, count }: Learned): void {
-  if (payload[0] === entryKinds.rejectDetail) register.addDetail(decodeRejectDetail(payload));
+  if (payload[0] === entryKinds.rejectDetail) register.addDetail(decodeRejectDetail(Buffer.from(payload)));
   if (payload[0] !== entryKinds.records || payload.length <= recordsHeaderBytes) return;
   count?.add(payload, position);
   const record = new RecordView();

@@ -14,11 +14,14 @@ import { entryKinds } from '../journal/entry-kind.ts';
 import { RecordView, readRecordsHeader, recordFlags, recordsHeaderBytes } from '../journal/records-entry.ts';
 import { decodeSealEntry } from '../journal/seal-entry.ts';
 import { readKeyFile } from '../keys/key-file.ts';
+import { BufferPool } from '../lib/buffer-pool.ts';
+import { diskFileSystem } from '../lib/file-system.ts';
 import type { SealLog } from '../log/seal-log.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
 import { controlChain } from './chain-rule.ts';
+import type { RemoteEpoch } from './catch-up.ts';
 import type { LogHeads } from './heads.ts';
 import type { ActiveChain, Instance } from './instance.ts';
 import type { OpenEpoch } from './live-chain.ts';
@@ -33,6 +36,8 @@ export interface RecoveryOptions {
   from: Position | undefined;
   /** End of what is durable. */
   limit: Position;
+  /** What is open elsewhere, by chain: an old copy of the directory was put back. */
+  remote?: ReadonlyMap<string, RemoteEpoch>;
 }
 
 export interface RecoveredChains {
@@ -71,16 +76,21 @@ export async function recoverChains(options: RecoveryOptions): Promise<Recovered
   const keepControl = !(first || others.some((active) => !isEnded(active)));
   for (const active of state.chains) {
     const used = heads.byChain.has(active.id) || unsealed.has(active.id) || announced.has(active.id);
-    if (isEnded(active) || !(used || (keepControl && active.id === state.control))) over.push(active);
-    else chains.push(await restore(options, active, unsealed.get(active.id)));
+    const early = state.prepared?.some(({ body }) => body.id === active.id) === true;
+    if (isEnded(active) || !(used || early || (keepControl && active.id === state.control))) over.push(active);
+    else chains.push(await restore(options, active, further(unsealed.get(active.id), options.remote?.get(active.id))));
   }
   return { chains, over, rotated };
 }
 
+const keptBytesMax = 32 * 1024 * 1024;
+
 async function scan(options: RecoveryOptions): Promise<Said & { unsealed: Map<string, Unsealed> }> {
   const unsealed = new Map<string, Unsealed>();
   const said: Said = { announced: new Set(), rotated: new Set() };
-  const reader = await WalReader.open(options.walDir, options.from);
+  // Nothing of a frame is kept: its memory is used again.
+  const pool = new BufferPool(keptBytesMax);
+  const reader = await WalReader.open(options.walDir, options.from, diskFileSystem, pool);
   try {
     for (;;) {
       const frames = await reader.next(options.limit);
@@ -89,6 +99,7 @@ async function scan(options: RecoveryOptions): Promise<Said & { unsealed: Map<st
         if (frame.payload[0] === entryKinds.seal) await takeSeal(options, frame.payload, unsealed);
         else if (frame.payload[0] === entryKinds.records) takeRecords(options, frame.payload, unsealed, said);
       }
+      if (frames[0] !== undefined) pool.giveBack(frames[0].payload);
     }
   } finally {
     await reader.close();
@@ -181,6 +192,8 @@ async function restore(options: RecoveryOptions, active: ActiveChain, open: Unse
   const head = options.heads.byChain.get(active.id);
   const nextEpoch = (head?.epoch ?? -1) + 1;
   if (keys.epoch === nextEpoch - 1) keys.advance();
+  // An old copy was put back, and the log has caught up.
+  if (options.instance.state.rolledBack !== undefined) while (keys.epoch < nextEpoch) keys.advance();
   if (keys.epoch !== nextEpoch || (open !== undefined && open.epoch !== nextEpoch)) {
     throw new LogsealError(
       'DATA_DIR_INVALID',
@@ -194,6 +207,12 @@ async function restore(options: RecoveryOptions, active: ActiveChain, open: Unse
     lastTimeMs: Math.max(open?.lastTimeMs ?? 0, head?.closedMs ?? 0),
   };
   return new LiveChain(active.name, active.createdMs, suite, keys, place, open);
+}
+
+/** Of one epoch that two know, what goes further. */
+function further(own: Unsealed | undefined, remote: Unsealed | undefined): Unsealed | undefined {
+  if (own === undefined || remote === undefined) return own ?? remote;
+  return remote.epoch > own.epoch || remote.nextSeq > own.nextSeq ? remote : own;
 }
 
 function knownSuite(id: number): Suite {

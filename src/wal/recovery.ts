@@ -10,6 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { LogsealError } from '../errors.ts';
+import { BufferPool } from '../lib/buffer-pool.ts';
 import type { DiskFile, FileSystem } from '../lib/file-system.ts';
 import { writeAll } from '../lib/file-system.ts';
 import { encodeMark, frameHeaderBytes } from '../lib/frame.ts';
@@ -142,6 +143,9 @@ function startOf(headers: readonly FrameFileHeader[], cursor: Position | undefin
   throw corrupt(cursor.segment, cursor.offset, 'the cursor points into a segment that is missing');
 }
 
+/** Memory of pieces that is used again; a frame that is larger than a piece has its own. */
+const copyBytesMax = 32 * 1024 * 1024;
+
 interface Copy {
   file: DiskFile;
   end: number;
@@ -189,9 +193,16 @@ async function copyFrames(
   let cursorSeen = segment !== from.segment || from.offset === firstOffset;
   let end = firstOffset;
   let marked = true;
+  // Two pieces: one is read and checked while the other is written.
+  const pool = new BufferPool(copyBytesMax);
+  let writing: Promise<void> = Promise.resolve();
   for (;;) {
-    const run = await readFrames(source, header, end, bound);
-    if (run.bytes.length > 0) await writeAll(target, [run.bytes], end);
+    const run = await readFrames(source, header, end, bound, pool);
+    await writing;
+    const written = run.bytes.length > 0 ? writeAll(target, [run.bytes], end) : Promise.resolve();
+    writing = written.then(() => pool.giveBack(run.bytes));
+    // It is awaited below; until then its failure belongs to nobody.
+    writing.catch(() => undefined);
     const added = header.keyId === undefined ? 0 : encryptionBytes;
     const seen = countFrames(run, segment === from.segment ? from.offset : 0, added, recovery);
     cursorSeen ||= seen;
@@ -200,6 +211,7 @@ async function copyFrames(
     end = run.next;
     if (run.stop === 'piece') continue;
     if (run.stop === 'damage') {
+      await writing;
       if (knownEnd !== undefined) throw corrupt(segment, end, 'a frame fails its checksum');
       const proof = await findProofOfDamage(source, header, end, bound);
       if (proof !== undefined) {
@@ -209,6 +221,7 @@ async function copyFrames(
     }
     break;
   }
+  await writing;
   if (!cursorSeen) throw corrupt(segment, from.offset, `the cursor is at no frame (the log ends at byte ${end})`);
   if (knownEnd !== undefined || marked) return { end, marked };
   await writeAll(target, [encodeMark(header, end)], end);
