@@ -40,6 +40,7 @@ import { DeliveryCounts, lookWhenScraped, noteCertificates, waitingNow } from '.
 import { logDirectoryOf, tellInClear } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
 import { timedFileSystem } from './timed-file-system.ts';
+import { unsealedSaver } from './unsealed-saver.ts';
 
 export interface Stages {
   lock: DirectoryLock;
@@ -174,6 +175,7 @@ function startDelivery(parts: {
   const { options, walDir, wal, store, signing, unsealed } = parts;
   const { config, log, metrics, fatal } = options;
   const counts = new DeliveryCounts(metrics);
+  const saveUnsealed = unsealedSaver(unsealed, () => signing.unsealedFrom(), fatal);
   return new RemoteDelivery({
     start: {
       walDir,
@@ -199,6 +201,7 @@ function startDelivery(parts: {
     event: (_level, name, fields) => log.event(name, fields),
     stats: (stats, timings) => {
       counts.take(stats, timings);
+      saveUnsealed();
       // A disk that was full can have room again without any delivery.
       signing.admission.recheck();
     },
