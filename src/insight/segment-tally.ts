@@ -34,7 +34,7 @@ export interface SegmentCounts {
 }
 
 const destinationsMax = 10_000;
-export const otherDestinations = '(others)';
+const otherDestinations = '(others)';
 
 /** Opens a payload as it stands on disk; undefined if it was changed since it was encrypted. */
 export type OpenPayload = (stored: Buffer, offset: number) => Buffer | undefined;

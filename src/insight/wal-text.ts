@@ -14,7 +14,7 @@ export interface TextOptions {
   segmentsMax: number;
 }
 
-export interface WalSums {
+interface WalSums {
   bytes: number;
   /** In segments that are only kept for redelivery. */
   keptBytes: number;
@@ -22,7 +22,7 @@ export interface WalSums {
   waiting: Waiting | undefined;
 }
 
-export function sumsOf({ segments, neededFrom, waiting }: WalSurvey): WalSums {
+function sumsOf({ segments, neededFrom, waiting }: WalSurvey): WalSums {
   const sums: WalSums = { bytes: 0, keptBytes: 0, tailBytes: 0, waiting: undefined };
   for (const { number, end, tailBytes, closed } of segments) {
     sums.bytes += end;
@@ -141,7 +141,7 @@ function sealLogLines({ sealLog: { files, entries, bytes, headSize } }: WalSurve
   return [`Seal log: ${countOf(entries, 'seal')} in ${countOf(files, 'file')}, ${sizeText(bytes)}, ${head}`];
 }
 
-export function byRecords(waiting: ReadonlyMap<string, Waiting>): [string, Waiting][] {
+function byRecords(waiting: ReadonlyMap<string, Waiting>): [string, Waiting][] {
   return [...waiting].sort(([, a], [, b]) => b.records - a.records);
 }
 
