@@ -11,7 +11,7 @@ import { onPath } from './java.ts';
 /** Why packages cannot be fetched here, or undefined when they can. */
 export function debianMissing(): string | undefined {
   if (onPath('apt-get') && onPath('dpkg')) return undefined;
-  return 'NOT RUN: this test takes its log shipper from Debian packages, and apt-get or dpkg is not here: run it on Debian or Ubuntu';
+  return 'NOT RUN: this test takes a program from Debian packages, and apt-get or dpkg is not here: run it on Debian or Ubuntu';
 }
 
 /** Downloads and unpacks them, once. The result is a root folder with usr/, etc/ and so on. */
