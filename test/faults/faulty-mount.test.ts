@@ -1,17 +1,19 @@
 /** The faulty disk tells the truth: what a rule says happens to the call and the process it names, and to nothing else. */
 import { execFile } from 'node:child_process';
-import { mkdir, open, readFile, rename, statfs, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, rename, statfs, unlink, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import { bare } from '../helpers/command.ts';
+import { readChanges } from './changes.ts';
 import type { FaultyMount } from './faulty-mount.ts';
 import { faultyMountMissing, mountFaulty } from './faulty-mount.ts';
+import { RecordedDisk } from './recorded-disk.ts';
 
 const skip = faultyMountMissing();
 
 async function mounted(t: Test): Promise<FaultyMount> {
-  const mount = await mountFaulty(t.testdir());
+  const mount = await mountFaulty(join(t.testdir(), 'backing'));
   t.teardown(() => mount.unmount());
   return mount;
 }
@@ -110,6 +112,61 @@ t.test('a full disk, a read-only one, and one that writes half', { skip }, async
   await writes.remove();
   t.equal(writes.firings.length, 2, 'libuv writes the rest itself');
   t.equal(await readFile(path, 'utf8'), 'longer');
+});
+
+/** Paths with the text of files. */
+async function treeOf(dir: string): Promise<Record<string, string>> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(
+    await Promise.all(files.map(async (path) => [relative(dir, path), (await readFile(path)).toString('latin1')])),
+  );
+}
+
+/** Writes a record of its own making onto the mount, and reckons what the disk may hold at its end. */
+async function recorded(t: Test): Promise<{ mount: FaultyMount; state(name: string, keep: number): Promise<object> }> {
+  const mount = await mounted(t);
+  const log = join(t.testdirName, 'changes');
+  await mount.record(log);
+  await mkdir(join(mount.dir, 'd'));
+  for (const name of ['first', 'second']) await writeFile(join(mount.dir, 'd', name), name.repeat(3000));
+  await rename(join(mount.dir, 'd', 'first'), join(mount.dir, 'd', 'renamed'));
+  const file = await open(join(mount.dir, 'd', 'second'), 'r+');
+  await file.write('changed', 6000);
+  await file.truncate(9000);
+  await file.sync();
+  await file.write('not synced', 100);
+  await unlink(join(mount.dir, 'd', 'renamed'));
+  await file.close();
+  await mount.stopRecord();
+  const disk = new RecordedDisk();
+  for (const change of await readChanges(log)) disk.apply(change);
+  return {
+    mount,
+    async state(name, keep) {
+      const target = join(log, '..', 'states', name);
+      await disk.writeState(target, { random: Math.random, keep: [keep] });
+      return treeOf(target);
+    },
+  };
+}
+
+t.test('a record, with all that it says, gives the tree that is there', { skip }, async (t) => {
+  const { mount, state } = await recorded(t);
+  t.strictSame(await state('all', 1), await treeOf(mount.dir));
+});
+
+t.test('of a record only what was synced is sure: not a name whose directory was not', { skip }, async (t) => {
+  const { mount, state } = await recorded(t);
+  t.strictSame(await state('none', 0), {});
+  const states = await Promise.all(Array.from({ length: 40 }, (_, at) => state(`some-${at}`, 0.5)));
+  const texts = new Set(states.map((tree) => JSON.stringify(tree)));
+  t.ok(texts.size > 5, 'many different trees are possible');
+  t.notOk(JSON.stringify(await treeOf(mount.dir)).includes('renamed'));
+  t.ok(
+    [...texts].some((text) => text.includes('renamed')),
+    'a removed name can be back',
+  );
 });
 
 t.test('the number of changes is read without a call, and counts changes alone', { skip }, async (t) => {

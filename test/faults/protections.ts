@@ -20,6 +20,7 @@ export interface Protection {
 export const protectionNames = [
   'append-before-answer',
   'cursor-behind-answers',
+  'directory-fsync',
   'directory-lock',
   'fixed-id',
   'fsync',
@@ -49,6 +50,13 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
         find: 'return this.#frames[this.#head]?.position ?? this.#end;',
         replace: 'return this.#end;',
       },
+    ],
+  },
+  'directory-fsync': {
+    without: 'fsync of directories',
+    edits: [
+      { file: 'src/lib/durable-file.ts', find: 'await directory.sync();', replace: '' },
+      { file: 'src/lib/file-system.ts', find: 'await calls.fsync(fd);', replace: '' },
     ],
   },
   'directory-lock': {
