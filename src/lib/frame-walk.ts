@@ -21,8 +21,10 @@ export interface FrameWalk {
   damage: { offset: number; what: string } | undefined;
 }
 
-/** A piece of 4 MiB, and a larger one for a frame that does not fit into it. */
-const poolBytes = 24 * 1024 * 1024;
+/** For walks of files one after another: keeps a piece of 4 MiB, and a larger one for a frame that does not fit into it. */
+export function walkPool(): BufferPool {
+  return new BufferPool(24 * 1024 * 1024);
+}
 
 /** `knownEnd`: where the frames have to end; undefined for a file that may still be written to. */
 export async function walkFrames(
@@ -30,8 +32,8 @@ export async function walkFrames(
   place: FramePlace,
   knownEnd: number | undefined,
   visit: FrameVisitor,
+  pool: BufferPool,
 ): Promise<FrameWalk> {
-  const pool = new BufferPool(poolBytes);
   const bound = knownEnd ?? (await file.size());
   let at = fileHeaderBytes;
   for (;;) {

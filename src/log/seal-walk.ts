@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { LogsealError } from '../errors.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
-import { walkFrames } from '../lib/frame-walk.ts';
+import { walkFrames, walkPool } from '../lib/frame-walk.ts';
 import { hasHeadFile, readHead } from './head-file.ts';
 import { listSealFiles, openSealFile, sealPath } from './seal-file.ts';
 
@@ -69,10 +69,11 @@ async function walkFile(
     const knownEnd = typeof following === 'object' ? following.header.previousEnd : undefined;
     if (typeof following === 'object') await following.file.close();
     let entry = first;
-    const walk = await walkFrames(opened.file, opened.header, knownEnd, (text) => {
+    const count = (text: Buffer) => {
       visit(entry, text);
       entry += 1;
-    });
+    };
+    const walk = await walkFrames(opened.file, opened.header, knownEnd, count, walkPool());
     state.bytes += walk.end;
     if (walk.damage !== undefined) state.damage.push({ file: path, ...walk.damage });
     else if (next !== undefined && entry !== next) {

@@ -4,11 +4,12 @@
  * Assumes that segments are deleted oldest first: if one is gone while it is looked for, so is everything before it.
  */
 import { LogsealError } from '../errors.ts';
+import type { BufferPool } from '../lib/buffer-pool.ts';
 import type { FileSystem } from '../lib/file-system.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
 import type { FrameFileHeader } from '../lib/frame-file.ts';
 import type { FrameVisitor } from '../lib/frame-walk.ts';
-import { walkFrames } from '../lib/frame-walk.ts';
+import { walkFrames, walkPool } from '../lib/frame-walk.ts';
 import { listSegments, segmentPath } from './format.ts';
 import type { Position } from './position.ts';
 import { openSegment, readSegmentHeader } from './segment.ts';
@@ -70,12 +71,13 @@ export async function* walkLog<V>(options: WalkOptions<V>): AsyncGenerator<WalkS
   const all = await listWithoutRace(fs, directory);
   const numbers = options.newest === undefined ? all : all.slice(-options.newest);
   let before: FrameFileHeader | undefined;
+  const pool = walkPool();
   for (const [index, number] of numbers.entries()) {
     const missing = (numbers[index - 1] ?? number - 1) + 1;
     if (missing !== number && (wantedFrom === undefined || wantedFrom.segment < missing)) {
       yield { damage: { file: segmentPath(directory, missing), offset: 0, what: 'the segment is missing' } };
     }
-    const step = await walkSegment(options, fs, number, numbers[index + 1] === number + 1);
+    const step = await walkSegment(options, fs, number, numbers[index + 1] === number + 1, pool);
     if (step === 'gone') continue;
     yield step;
     const header = step.segment?.header;
@@ -100,11 +102,12 @@ async function walkSegment<V>(
   fs: FileSystem,
   number: number,
   followed: boolean,
+  pool: BufferPool,
 ): Promise<WalkStep<V> | 'gone'> {
   let seen: WalkStep<V> | undefined;
   for (let look = 1; ; look += 1) {
     // A proxy that starts writes segments anew, one that runs out of disk takes bytes back: then the file is another one now.
-    const step = await lookAtSegment(options, fs, number, followed);
+    const step = await lookAtSegment(options, fs, number, followed, pool);
     if (step === 'gone' || step.damage === undefined || look === looksMax) return step;
     if (seen?.damage?.offset === step.damage.offset) return step;
     seen = step;
@@ -116,6 +119,7 @@ async function lookAtSegment<V>(
   fs: FileSystem,
   number: number,
   followed: boolean,
+  pool: BufferPool,
 ): Promise<WalkStep<V> | 'gone'> {
   const { directory, begin } = options;
   const path = segmentPath(directory, number);
@@ -130,11 +134,12 @@ async function lookAtSegment<V>(
     const knownEnd = typeof next === 'object' ? next.previousEnd : undefined;
     const visitor = begin(header);
     let [frames, payloadBytes] = [0, 0];
-    const walk = await walkFrames(file, header, knownEnd, (payload, offset, end) => {
+    const visit = (payload: Buffer, offset: number, end: number) => {
       if (payload.length > 0) frames += 1;
       payloadBytes += payload.length;
       visitor.frame(payload, offset, end);
-    });
+    };
+    const walk = await walkFrames(file, header, knownEnd, visit, pool);
     const { end, tailBytes, damage } = walk;
     const { createdMs, previousEnd } = header;
     const closed = knownEnd !== undefined;
