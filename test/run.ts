@@ -3,14 +3,12 @@
  * closing line with the counts. Arguments are test files and tap's own options; without any, everything runs.
  * With LOGSEAL_TEST_SKIPS=fail a test that cannot run on this machine has failed.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { coverageShortfalls } from './helpers/coverage.ts';
 import { elasticsearchMissing, startElasticsearch } from './helpers/elasticsearch.ts';
 import type { Engine } from './helpers/engine.ts';
 import { TapReport } from './helpers/tap-report.ts';
+import { runTap } from './helpers/tap-run.ts';
 
 const reportFile = '.tap/report/coverage-summary.json';
 const chosen = process.argv.slice(2);
@@ -20,7 +18,9 @@ const engine = await sharedEngine();
 let status = 1;
 const report = new TapReport((text) => process.stdout.write(text));
 try {
-  status = await runTap(report);
+  await rm(reportFile, { force: true });
+  const coverage = ['--allow-incomplete-coverage', '--coverage-report=json-summary'];
+  status = await runTap([...coverage, ...chosen], report);
 } finally {
   await engine?.remove();
 }
@@ -45,15 +45,4 @@ async function sharedEngine(): Promise<Engine | undefined> {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`Elasticsearch for the tests at ${engine.url} (${seconds} s)`);
   return engine;
-}
-
-async function runTap(report: TapReport): Promise<number> {
-  await rm(reportFile, { force: true });
-  const coverage = ['--allow-incomplete-coverage', '--coverage-report=json-summary'];
-  const tap = spawn('tap', ['run', '--reporter=tap', ...coverage, ...chosen], { stdio: ['ignore', 'pipe', 'inherit'] });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => tap.kill(signal));
-  const ended = once(tap, 'exit');
-  for await (const line of createInterface({ input: tap.stdout })) report.line(line);
-  const [code] = await ended;
-  return typeof code === 'number' ? code : 1;
 }

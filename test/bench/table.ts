@@ -1,4 +1,6 @@
-/** Medians, and the two forms of a table: for a terminal and for docs/performance.md. */
+/** Medians, the machine, and the two forms of a table: for a terminal and for docs/performance.md. */
+
+import { cpus, totalmem } from 'node:os';
 
 export interface Table {
   title: string;
@@ -37,4 +39,11 @@ export function forMarkdown(table: Table): string {
   const line = (row: readonly string[]) => `| ${row.join(' | ')} |`;
   const notes = (table.notes ?? []).map((note) => `\n${note}\n`).join('');
   return `### ${table.title}\n\n${line(head)}\n${line(head.map(() => '--:'))}\n${rows.map(line).join('\n')}\n${notes}`;
+}
+
+/** What the numbers were taken on. */
+export function machine(): string {
+  const [cpu] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${cpus().length} cores (${cpu?.model ?? 'unknown'}), ${memory} GiB of memory, Node ${process.version}`;
 }

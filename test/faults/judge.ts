@@ -27,7 +27,7 @@ export interface Counts {
   acknowledged: number;
   /** Acknowledged, and nowhere with the bytes that were sent. */
   lost: number;
-  /** Records in two documents, and signed places in two documents. */
+  /** Records in two documents, or with a signed place that another document has too. */
   twice: number;
   /** In a wrong index, or with a seq that contradicts the order of the answers on its connection. */
   outOfPlace: number;
@@ -97,6 +97,7 @@ class Search {
   /** By `n.attempt`. */
   readonly #found = new Map<string, Found>();
   readonly #places = new Set<string>();
+  readonly #twice = new Set<string>();
 
   constructor(options: JudgeOptions) {
     this.#options = options;
@@ -132,7 +133,7 @@ class Search {
     }
     const key = `${n}.${attempt}`;
     const place = `${logseal.chain} ${logseal.seq}`;
-    if (this.#places.has(place)) this.#count('twice', n, `place ${place}, record ${key}`);
+    if (this.#places.has(place)) this.#isTwice(key, n, `place ${place}, record ${key}`);
     this.#places.add(place);
     const found = this.#found.get(key) ?? { placed: 0, rejects: 0, chain: logseal.chain, seq: logseal.seq };
     this.#found.set(key, found);
@@ -147,7 +148,7 @@ class Search {
 
   compare(): void {
     for (const [key, { placed }] of this.#found) {
-      if (placed > 1) this.#count('twice', Number.parseInt(key, 10), `record ${key}`);
+      if (placed > 1) this.#isTwice(key, Number.parseInt(key, 10), `record ${key}`);
     }
     const { ledger, rejected = () => false } = this.#options;
     const given = ledger.options.ids === 'given';
@@ -169,6 +170,12 @@ class Search {
         }
       }
     }
+  }
+
+  #isTwice(key: string, n: number, example: string): void {
+    if (this.#twice.has(key)) return;
+    this.#twice.add(key);
+    this.#count('twice', n, example);
   }
 
   #section(n: number): Counts {

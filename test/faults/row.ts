@@ -21,9 +21,9 @@ export interface Row {
   drainedMs?: number;
 }
 
-/** Written where LOGSEAL_FAULTS_ROWS says: without it the row only was an assertion. */
+/** Written where LOGSEAL_TEST_FAULTS_ROWS says: without it the row only was an assertion. */
 export function record(row: Row): void {
-  const directory = process.env.LOGSEAL_FAULTS_ROWS;
+  const directory = process.env.LOGSEAL_TEST_FAULTS_ROWS;
   if (directory !== undefined) appendFileSync(join(directory, `${row.class}.jsonl`), `${JSON.stringify(row)}\n`);
 }
 
