@@ -74,10 +74,14 @@ export interface Metrics {
 
 const fast = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 45];
 
+/** Sums of gauges that prom-client gives beside the gauges, under names that are for counters. */
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
 export function createMetrics(options: { processMetrics: boolean } = { processMetrics: true }): Metrics {
   const registry = new Registry();
   const looks: (() => void | Promise<void>)[] = [];
   if (options.processMetrics) collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
   return {
     ...requestMetrics(registry),
     ...recordMetrics(registry),

@@ -39,7 +39,7 @@ const rules = (parse(await readFile(path, 'utf8')) as { groups: { rules: Rule[] 
 const dashboard = JSON.parse(await readFile(join(projectDir, 'config', 'grafana', 'logseal.json'), 'utf8'));
 const panels = (dashboard as { panels: Panel[] }).panels;
 const expressions = panels.flatMap((panel) => (panel.targets ?? []).map(({ expr }) => ({ title: panel.title, expr })));
-const skip = promtoolMissing();
+const skip = promtoolMissing() ?? false;
 
 /** The clock of promtool starts at 0. */
 const cases: Record<string, Case> = {
