@@ -40,7 +40,7 @@ const keepAliveMsDefault = 120_000;
 const headersTimeoutMsDefault = 60_000;
 const requestTimeoutMsDefault = 300_000;
 const checkMsDefault = 5_000;
-/** An idle one costs some 10 KiB; the system's limit of open files must be above it. */
+/** An idle one costs some 20 KiB; the system's limit of open files must be above it. */
 const connectionsDefault = 16_384;
 
 export class HttpServer {
