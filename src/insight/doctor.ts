@@ -21,6 +21,7 @@ import type { KnownInstance } from './key-check.ts';
 import { checkCertificates, checkKeys } from './key-check.ts';
 import type { LogSample } from './log-sample.ts';
 import { sampleLog } from './log-sample.ts';
+import { checkNodeCertificates } from './node-certificate.ts';
 import { checkProxy } from './proxy-check.ts';
 import { checkTemplates } from './template-check.ts';
 import { checkSkew, checkUpstream, openUpstream } from './upstream-check.ts';
@@ -58,6 +59,7 @@ export async function diagnose(sources: ConfigSources, clock: Clock): Promise<Di
   await add('disk', async () => checkDisk(await nearestDirectory(config.dataDir)));
   await add('keys', () => checkKeys(config, instance, clock.now()));
   await add('certificates', () => checkCertificates(config, clock.now()));
+  await add('certificates', () => checkNodeCertificates(config, clock.now()));
   await add('search engine', async () => {
     const { checks: found, reachable } = await checkUpstream(config, instance, dests);
     if (!reachable) return found;

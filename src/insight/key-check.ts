@@ -15,7 +15,7 @@ export interface KnownInstance {
 }
 
 export async function checkKeys(config: Config, instance: KnownInstance | undefined, nowMs: number): Promise<Check[]> {
-  return [...(await auditors(config, instance, nowMs)), ...operators(config)];
+  return [...(await auditors(config, instance, nowMs)), ...operators(config), encryption(config)];
 }
 
 async function auditors(
@@ -93,6 +93,15 @@ function operators({ operator }: Config): Check[] {
   });
 }
 
+/** That the keys can be read is a matter of the configuration, which was loaded. */
+function encryption({ encryption: { keyFile } }: Config): Check {
+  const found =
+    keyFile === undefined
+      ? 'records that wait stand on this disk in clear (encryption.keyFile is not set)'
+      : `the write-ahead log is encrypted with ${keyFile}`;
+  return { area: 'keys', status: 'ok', found };
+}
+
 /** Certificates of the doors and of the search engine's authority, each file with the one that ends first. */
 export function checkCertificates({ tls, admin, elasticsearch }: Config, nowMs: number): Check[] {
   const area = 'certificates';
@@ -101,6 +110,7 @@ export function checkCertificates({ tls, admin, elasticsearch }: Config, nowMs: 
     ['tls.clientCaFile', tls.clientCaFile],
     ['admin.clientCaFile', admin.clientCaFile],
     ['elasticsearch.caFile', elasticsearch.caFile],
+    ['elasticsearch.certificateFile', elasticsearch.certificateFile],
   ];
   const checks: Check[] = [];
   for (const [setting, path] of files) {

@@ -44,7 +44,7 @@ t.test(
     try {
       let removed = 0;
       // Until old segments have gone under it, at least some rounds.
-      for (let round = 0; round < 6 || (removed < 3 && round < 200); round += 1) {
+      for (let round = 0; round < 6 || (removed < 3 && round < 100); round += 1) {
         const text = await run(process.execPath, [...readOnly, main, 'wal', 'check', dataDir, '--json']);
         const lines = text
           .trim()

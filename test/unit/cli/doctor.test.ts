@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import type { Test } from 'tap';
 import t from 'tap';
 import { createAuditor } from '../../../src/keys/auditor.ts';
@@ -51,7 +54,10 @@ t.test('before the first start it says what is missing for production, and fails
   t.match(of('configuration'), [{ status: 'ok' }]);
   t.match(of('directory')[0], { status: 'ok', found: /is not there: the first start makes it/ });
   t.match(of('disk'), [{ found: /\d+ writes of 4096 bytes with fdatasync/ }]);
-  t.match(of('keys'), [{ status: 'warn', found: /no auditor certificate/, advice: /keygen auditor/ }]);
+  t.match(of('keys'), [
+    { status: 'warn', found: /no auditor certificate/, advice: /keygen auditor/ },
+    { status: 'ok', found: /in clear/ },
+  ]);
   t.match(of('search engine'), [{ status: 'warn', found: /embedded store/ }]);
   t.match(of('proxy'), [{ status: 'ok', found: /no proxy runs/ }]);
   const elsewhere =
@@ -104,6 +110,7 @@ t.test('certificates of auditors: how long, unreadable, and not those of the cha
     { status: 'warn', found: /soon\.pem .*: \d+ days left/, advice: /rotates all chains/ },
     { status: 'fail', found: /none\.pem/ },
     { status: 'warn', found: /others than those that the chains are wrapped to/ },
+    { status: 'ok' },
   ]);
 });
 
@@ -191,4 +198,29 @@ t.test('an estimate without a log needs a rate and a size', async (t) => {
   const text = await runLogseal(['doctor', ...args], { LOGSEAL_DATA_DIR: dataDirectory(t, {}) });
   t.match(text.stdout, /outage of 10 h .* of disk/);
   t.match(text.stdout, /Not looked at: /);
+});
+
+t.test('certificates of the ports and of the nodes: days left, or that they are over', async (t) => {
+  const years = 20 * 365.25 * 86_400_000;
+  const soon = await createAuditor({ name: '127.0.0.1', nowMs: Date.now() - years + 10 * 86_400_000 });
+  const good = await createAuditor({ name: '127.0.0.1' });
+  const dir = t.testdir({ 'cert.pem': soon.certPem, 'ca.pem': good.certPem });
+  writeFileSync(join(dir, 'key.pem'), soon.keyPem, { mode: 0o600 });
+  const server = createServer({ cert: good.certPem, key: good.keyPem });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { of } = await doctor(join(dir, 'data'), {
+    LOGSEAL_TLS_CERTIFICATE_FILE: join(dir, 'cert.pem'),
+    LOGSEAL_TLS_KEY_FILE: join(dir, 'key.pem'),
+    LOGSEAL_ELASTICSEARCH_URL: `https://127.0.0.1:${port}`,
+    LOGSEAL_ELASTICSEARCH_CA_FILE: join(dir, 'ca.pem'),
+    LOGSEAL_ELASTICSEARCH_REQUEST_TIMEOUT: '1s',
+  });
+  t.match(of('certificates'), [
+    { status: 'warn', found: /tls\.certificateFile .*: \d+ days left/, advice: /SIGHUP/ },
+    { status: 'ok', found: /elasticsearch\.caFile .*: 7\d{3} days left/ },
+    { status: 'ok', found: new RegExp(`certificate of 127\\.0\\.0\\.1:${port}: 7\\d{3} days left`) },
+  ]);
 });
