@@ -58,11 +58,19 @@ interface Found {
 
 type Damaged = Exclude<keyof Counts, 'acknowledged'>;
 
-export async function judge(options: JudgeOptions): Promise<Judgement> {
+/** Without verification. `signed`: data records with a signature field. */
+export async function compareStored(
+  options: Omit<JudgeOptions, 'dataDir'>,
+): Promise<Omit<Judgement, 'verify'> & { signed: number }> {
   const search = new Search(options);
   await search.read();
   search.compare();
   const { sections, examples, signed } = search;
+  return { sections, examples, signed };
+}
+
+export async function judge(options: JudgeOptions): Promise<Judgement> {
+  const { sections, examples, signed } = await compareStored(options);
   const { url, dataDir, verifyArguments = [] } = options;
   const key = ['--key', join(dataDir, 'development-auditor', 'auditor.key.pem')];
   const trust = ['--trust', join(dataDir, 'trust.json'), '--no-state', '--grace', '0'];
@@ -89,7 +97,7 @@ function wordOf(exit: number, told: readonly string[], seen: number, signed: num
 }
 
 class Search {
-  readonly #options: JudgeOptions;
+  readonly #options: Omit<JudgeOptions, 'dataDir'>;
   readonly sections: Counts[];
   readonly examples: string[] = [];
   /** Signed data records that were read. */
@@ -99,7 +107,7 @@ class Search {
   readonly #places = new Set<string>();
   readonly #twice = new Set<string>();
 
-  constructor(options: JudgeOptions) {
+  constructor(options: Omit<JudgeOptions, 'dataDir'>) {
     this.#options = options;
     this.sections = this.#starts.map(() => ({ acknowledged: 0, lost: 0, twice: 0, outOfPlace: 0, invented: 0 }));
   }
@@ -139,9 +147,11 @@ class Search {
     this.#found.set(key, found);
     if (index === rejectsIndex) found.rejects += 1;
     else {
+      if (found.placed === 0 || logseal.seq < found.seq) {
+        found.chain = logseal.chain;
+        found.seq = logseal.seq;
+      }
       found.placed += 1;
-      found.chain = logseal.chain;
-      found.seq = logseal.seq;
       if (!inPlace(index, n)) this.#count('outOfPlace', n, `record ${key} is in ${index}`);
     }
   }

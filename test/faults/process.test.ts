@@ -1,29 +1,16 @@
 /** Fault class *process*: killed at named points, told to end under load, out of memory, two on one directory. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { startProxy } from '../helpers/proxy.ts';
 import type { Fault, Scene } from './experiment.ts';
 import { openFaultClass } from './fault-class.ts';
-import type { FaultRule } from './faulty-mount.ts';
-import { faultyMountMissing, mountFaulty } from './faulty-mount.ts';
-import {
-  killAt,
-  killBeforeAnswer,
-  killBeforeSend,
-  killOn,
-  rolledOver,
-  takenIds,
-  toDest,
-  toRejects,
-} from './process-faults.ts';
+import { killAt, killBeforeAnswer, killBeforeSend, rolledOver, takenIds, toDest, toRejects } from './process-faults.ts';
 
 const lab = await openFaultClass(t, 'process');
 const skip = lab.missing;
-const noMount = lab.missing || faultyMountMissing();
 
 t.test('kill -9 at points of the network', { skip }, async (t) => {
   await lab.run(t, {
@@ -50,27 +37,6 @@ t.test('kill -9 where rejects are written', { skip }, async (t) => {
 
 t.test('kill -9 after send, and the retry meets another write index', { skip }, async (t) => {
   await lab.run(t, rolledOver);
-});
-
-t.test('kill -9 at points of the disk', { skip: noMount }, async (t) => {
-  const mount = await mountFaulty(join(lab.root, 'disk'));
-  t.teardown(() => mount.unmount());
-  const both = (name: string, rule: FaultRule): Fault[] =>
-    (['before', 'after'] as const).map((phase) => killOn(`${phase} ${name}`, mount, { ...rule, phase }));
-  await lab.run(t, {
-    dataDir: join(mount.dir, 'data'),
-    // Large records and small segments, so that segments fill and go.
-    ledger: { messageChars: 2000 },
-    environment: { LOGSEAL_WAL_SEGMENT_BYTES: '1MiB', LOGSEAL_WAL_KEEP: '0ms' },
-    faults: [
-      ...both('append', { op: 'write', path: 'data/wal/*.wal' }),
-      ...both('fsync', { op: 'fdatasync', path: 'data/wal/*.wal' }),
-      ...both('cursor', { op: 'write', path: 'data/delivery/cursor' }),
-      ...both('seal', { op: 'write', path: 'data/log/*.seals' }),
-      ...both('key swap', { op: 'rename', path: 'data/keys/*' }),
-      ...both('segment removal', { op: 'unlink', path: 'data/wal/*.wal' }),
-    ],
-  });
 });
 
 t.test('ended, starved, and doubled', { skip }, async (t) => {
