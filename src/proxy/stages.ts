@@ -39,6 +39,7 @@ import type { Waiting } from './delivery-metrics.ts';
 import { DeliveryCounts, lookWhenScraped, noteCertificates, waitingNow } from './delivery-metrics.ts';
 import { logDirectoryOf, tellInClear } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
+import { StateWatch } from './state-watch.ts';
 import { timedFileSystem } from './timed-file-system.ts';
 import { unsealedSaver } from './unsealed-saver.ts';
 
@@ -175,6 +176,13 @@ function startDelivery(parts: {
   const { options, walDir, wal, store, signing, unsealed } = parts;
   const { config, log, metrics, fatal } = options;
   const counts = new DeliveryCounts(metrics);
+  const watch = new StateWatch({
+    freeBytes: () => wal.freeBytes,
+    chains: () => signing.chains.all,
+    chainsMax: config.chains.max,
+    clock: systemClock,
+    log,
+  });
   const saveUnsealed = unsealedSaver(unsealed, () => signing.unsealedFrom(), fatal);
   return new RemoteDelivery({
     start: {
@@ -201,6 +209,7 @@ function startDelivery(parts: {
     event: (_level, name, fields) => log.event(name, fields),
     stats: (stats, timings) => {
       counts.take(stats, timings);
+      watch.look(stats);
       saveUnsealed();
       // A disk that was full can have room again without any delivery.
       signing.admission.recheck();
@@ -209,14 +218,16 @@ function startDelivery(parts: {
   });
 }
 
-export function startEmbedded({ config, log, fatal }: ProxyOptions): Promise<RunningStore> {
-  return startStore({
+export async function startEmbedded({ config, log, fatal }: ProxyOptions): Promise<RunningStore> {
+  const store = await startStore({
     dataDir: config.dataDir,
     failed: (error, isFatal) => {
       log.event('store-failed', { error });
       if (isFatal) fatal(error);
     },
   });
+  log.event('store-started');
+  return store;
 }
 
 export function openUpstream({ config, log }: ProxyOptions, store: RunningStore | undefined): Upstream {

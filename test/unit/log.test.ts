@@ -2,6 +2,7 @@ import t from 'tap';
 import { LogsealError } from '../../src/errors.ts';
 import { createEventLog, events } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { textOf, trackedFiles } from '../helpers/source-tree.ts';
 
 function written() {
   const lines: string[] = [];
@@ -12,9 +13,9 @@ t.test('an event is one JSON line with level, time, name and sentence', async (t
   const kept = written();
   const log = createEventLog('info', kept);
   log.event('proxy-ready', { listen: '127.0.0.1:9280' });
-  log.event('epoch-sealed', { epoch: 1 });
+  log.event('checkpoint-published', { entry: 1 });
   log.setLevel('debug');
-  log.event('epoch-sealed', { epoch: 2 });
+  log.event('checkpoint-published', { entry: 2 });
   t.equal(kept.lines.length, 2, 'below the level nothing is written');
   t.match(kept.lines[0], /\n$/);
   t.match(JSON.parse(kept.lines[0] ?? ''), {
@@ -62,6 +63,12 @@ t.test('event names are kebab-case and their sentences say something', async (t)
     t.match(name, /^[a-z]+(-[a-z]+)+$/);
     t.ok(sentence.length > 5 && !sentence.endsWith('.'));
   }
+});
+
+t.test('every event of the list is written somewhere', async (t) => {
+  const files = (await trackedFiles()).filter((file) => /^src\/.*\.ts$/.test(file) && file !== 'src/log.ts');
+  const text = files.map((file) => textOf(file)).join('\n');
+  for (const name of Object.keys(events)) t.ok(text.includes(`'${name}'`), name);
 });
 
 t.test('metrics are counted in a registry of their own', async (t) => {
