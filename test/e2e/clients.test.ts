@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { startProxy } from '../helpers/proxy.ts';
+import { RawConnection } from '../helpers/raw-http.ts';
 import { logseal as command, verifyCommand } from '../helpers/verify-command.ts';
 
 async function logseal(...args: string[]): Promise<string> {
@@ -159,4 +160,38 @@ t.test('clients of the proxy itself', async (t) => {
     verified.told.filter((line) => !line.startsWith('WEAK')),
     [],
   );
+});
+
+t.test('a client that holds all it may have does not keep another one out', async (t) => {
+  const dir = t.testdir();
+  const entry = (name: string) => logseal('clients', 'add', name, '--index', `${name}-*`, '--key-out', join(dir, name));
+  const file = join(dir, 'clients.yaml');
+  await writeFile(file, `clients:\n${await entry('greedy')}${await entry('small')}`, { mode: 0o600 });
+  const keyOf = async (name: string) => `ApiKey ${(await readFile(join(dir, name), 'utf8')).trim()}`;
+  const [greedy, small] = [await keyOf('greedy'), await keyOf('small')];
+  const proxy = await startProxy({
+    dataDir: join(dir, 'data'),
+    environment: { LOGSEAL_CLIENTS_FILE: file, LOGSEAL_INTAKE_REQUESTS_MAX: '16', LOGSEAL_INTAKE_HOLD_MAX: '2s' },
+  });
+  t.teardown(() => proxy.stop());
+  const send = sender(proxy.url);
+  // Known before, so that no secret is computed while the places are taken.
+  for (const key of [greedy, small]) t.match(await send('/', key), { status: 200 });
+  const port = Number(new URL(proxy.url).port);
+  const head = `POST /_bulk HTTP/1.1\r\nhost: x\r\nauthorization: ${greedy}\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n`;
+  const slow = Array.from({ length: 40 }, () => new RawConnection(port).send(`${head}{"create"`));
+  t.teardown(() => {
+    for (const connection of slow) connection.end();
+  });
+  // All but fourteen of them are held, then refused: all places that one may have are taken.
+  const refused = slow.map(async (connection) => (await connection.answer())?.status);
+  const answered: (number | undefined)[] = [];
+  for (const each of refused) void each.then((status) => answered.push(status));
+  while (answered.length < 26) await pause(20);
+  t.strictSame(new Set(answered), new Set([429]));
+  for (let n = 0; n < 20; n += 1) {
+    t.match(await send('/_bulk', small, bulkOf('small-1')), { status: 200, json: { errors: false } });
+  }
+  t.equal(answered.length, 26, 'the others have their places still');
+  t.match(await send('/_bulk', greedy, bulkOf('greedy-1')), { status: 429 });
 });
