@@ -1,5 +1,6 @@
 /** `logseal config check|show`: tells before the start what would be wrong at it, and where each value comes from. */
 import type { Command } from 'commander';
+import { readClientFile } from '../src/clients/client-file.ts';
 import type { SettingKey } from '../src/config/config.ts';
 import { readPath } from '../src/config/key-path.ts';
 import type { LoadedConfig } from '../src/config/load.ts';
@@ -17,6 +18,8 @@ export function register(program: Command, terminal: Terminal): void {
     .option('--config <file>', 'configuration file')
     .action(async (options: { config?: string }) => {
       const loaded = load(options, terminal);
+      const { clients, secrets } = loaded.config;
+      if (clients.file !== undefined) readClientFile(clients.file, secrets.permissions);
       await new Output(terminal.stdout).line(`the configuration is good (${loaded.file ?? 'no file'})`);
     });
   group

@@ -42,29 +42,31 @@ export class Handshake {
 
   /** `changed`: what is asked in place of the client's own request. */
   async answer(exchange: Exchange, changed?: Changed): Promise<number> {
-    const key = `/${exchange.segments.join('/')}`;
+    const path = `/${exchange.segments.join('/')}`;
+    // What the proxy was answered is for its own clients alone.
+    const key = changed?.own === true ? `own ${path}` : path;
     let found: BufferedAnswer;
     try {
       found = await this.#passthrough.ask(exchange, changed);
     } catch (error) {
-      const saved = this.#saved.get(key) ?? this.#rememberedRoot(key);
+      const saved = this.#saved.get(key) ?? this.#rememberedRoot(path);
       if (saved === undefined || exchange.gone.aborted) throw error;
-      const body = key === '/_cluster/health' ? unreachableHealth(saved.body) : saved.body;
+      const body = path === '/_cluster/health' ? unreachableHealth(saved.body) : saved.body;
       answer(exchange, 200, body, typeOption(saved.type));
       return 200;
     }
     const type = headerOf(found, 'content-type');
     // Only the plain form is kept: what a filter or a format left over is no answer for the next one.
     const plain = exchange.method === 'GET' && exchange.query.size === 0 && type?.startsWith('application/json');
-    const text = key === '/_cat/health' && exchange.query.size === 0;
+    const text = path === '/_cat/health' && exchange.query.size === 0;
     if (found.status === 200 && (plain || text) && this.#saved.size < savedMax) {
       this.#saved.set(key, { type, body: found.body });
     }
     return relay(exchange, found);
   }
 
-  #rememberedRoot(key: string): Saved | undefined {
-    const body = key === '/' ? this.#root() : undefined;
+  #rememberedRoot(path: string): Saved | undefined {
+    const body = path === '/' ? this.#root() : undefined;
     return body === undefined ? undefined : { type: 'application/json', body };
   }
 

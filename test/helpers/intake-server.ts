@@ -120,6 +120,8 @@ export interface IntakeServer {
 
 export interface IntakeServerOptions {
   clients?: ClientBook;
+  /** The proxy's own credentials. */
+  ownAuthorization?: string;
   limits?: Partial<IntakeLimits>;
   ack?: 'wal' | 'store';
   clock?: Clock;
@@ -153,7 +155,10 @@ export async function startIntakeServer(t: Test, options: IntakeServerOptions = 
   const enginePort = (engine.address() as AddressInfo).port;
   const pool = new Pool(`http://127.0.0.1:${enginePort}`, { connections: 16 });
   const noop = () => undefined;
-  const target = { next: () => ({ name: 'engine', pool, basePath: '', failed: noop, worked: noop }) };
+  const target = {
+    authorization: options.ownAuthorization,
+    next: () => ({ name: 'engine', pool, basePath: '', failed: noop, worked: noop }),
+  };
   const intake = new KeepingIntake();
   const passthrough = new Passthrough(target);
   const remembered: { root: Buffer | undefined } = { root: undefined };
