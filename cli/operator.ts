@@ -51,7 +51,10 @@ async function show(flags: AdminFlags & { json?: boolean }, terminal: Terminal):
     await output.line(`operator key ${key}: ${serial < 0 ? 'no act yet' : `last serial ${serial}`}`);
   }
   if (status.keys.length === 0) await output.line('operator.keys is empty: this proxy takes no acts');
-  const rows = status.chains.map(({ id, name, epoch, seq }) => [id, name, `epoch ${epoch}`, `seq ${seq}`]);
+  const rows = status.chains.map(({ id, name, epoch, seq, rolledBack, prepared }) => [
+    ...[id, name, `epoch ${epoch}`, `seq ${seq}`],
+    rolledBack ? 'ROLLED-BACK' : prepared ? 'signs in its place' : '',
+  ]);
   for (const line of table(rows)) await output.line(line);
 }
 

@@ -35,12 +35,14 @@ async function run(flags: RotateFlags, terminal: Terminal): Promise<void> {
 }
 
 async function acts(status: DeskStatus, admin: AdminClient, flags: RotateFlags): Promise<PlainAct[]> {
-  const wanted = flags.chain ?? status.chains.map(({ id }) => id);
+  // What signs in the place of a chain that was rolled back is new, and is announced by that one's rotation.
+  const open = status.chains.filter(({ prepared }) => !prepared);
+  const wanted = flags.chain ?? open.map(({ id }) => id);
   const made: PlainAct[] = [];
   for (const name of wanted) {
-    const chain = status.chains.find((known) => known.id === name || known.name === name);
+    const chain = open.find((known) => known.id === name || known.name === name);
     if (chain === undefined) {
-      const names = status.chains.map((known) => known.name).join(', ');
+      const names = open.map((known) => known.name).join(', ');
       throw new LogsealError('USAGE', `there is no open chain ${name}; there are ${names}`);
     }
     const prepared = (await admin.ask('POST', '/operator/prepare', { chain: chain.id })) as {

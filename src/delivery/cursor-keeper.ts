@@ -54,6 +54,13 @@ export function neededFrom(value: CursorValue): Position {
   return earliest([value.seals, ...lanes], value.main);
 }
 
+/** The cursor, with everything before `position` of unknown outcome. */
+export function sentAtLeast(value: CursorValue | undefined, position: Position): CursorValue {
+  const later = (sent: Position) => (comparePositions(sent, position) < 0 ? position : sent);
+  const { main, sent, seals, lanes } = value ?? { main: beginning, sent: beginning, seals: beginning, lanes: [] };
+  return { main, sent: later(sent), seals, lanes: lanes.map((lane) => ({ ...lane, sent: later(lane.sent) })) };
+}
+
 /** Checks a value that was read back. Throws TypeError for another shape. */
 export function readCursorValue(value: unknown): CursorValue {
   const cursor = value as CursorValue;

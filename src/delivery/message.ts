@@ -17,6 +17,8 @@ export interface ThreadStart {
   walDir: LogDirectory;
   dir: string;
   durable: Position;
+  /** Before it anything may have been sent, whatever the cursor says: an old copy of the directory was put back. */
+  lookUpUntil: Position | undefined;
   upstream: UpstreamSettings & {
     embedded: boolean;
     templates: TemplatesMode;

@@ -5,7 +5,7 @@ import { systemClock } from '../lib/clock.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { CursorFile } from '../wal/cursor.ts';
 import type { Position } from '../wal/position.ts';
-import { readCursorValue } from './cursor-keeper.ts';
+import { readCursorValue, sentAtLeast } from './cursor-keeper.ts';
 import { Delivery } from './delivery.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
 import { cursorName } from './message.ts';
@@ -46,7 +46,7 @@ async function run(port: NonNullable<typeof parentPort>, options: ThreadStart): 
     walDir: options.walDir,
     dir: options.dir,
     durable,
-    cursor: value,
+    cursor: options.lookUpUntil === undefined ? value : sentAtLeast(value, options.lookUpUntil),
     store,
     upstream: engine,
     rejected: (ids) => engine.rejected(ids),

@@ -35,6 +35,8 @@ export class Contact {
   #timer: Timer | undefined;
   #stopped = false;
   #unavailable = false;
+  /** Until an operator has rotated what was rolled back. */
+  #held = false;
   /** Why nothing is delivered; undefined while it is. */
   problem: ReadyReason | undefined = {
     code: 'upstream-not-contacted',
@@ -51,8 +53,8 @@ export class Contact {
     return root === undefined ? undefined : Buffer.from(JSON.stringify(root));
   }
 
-  /** Looks once, shortly, so that a wrong search engine is noticed before anything is signed. An absent one is no error. */
-  async tryOnce(): Promise<void> {
+  /** Looks once, shortly, so that a wrong search engine is noticed before anything is signed. An absent one is no error. True: it is there. */
+  async tryOnce(): Promise<boolean> {
     let timer: Timer | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = systemClock.after(tryOnceMs, () => resolve(undefined));
@@ -60,11 +62,19 @@ export class Contact {
     try {
       const found = await Promise.race([this.#ask(), late]);
       if (found !== undefined) await this.#identify(found);
+      return found !== undefined;
     } catch (error) {
       if (!(error instanceof LogsealError) || error.disposition !== 'retry') throw error;
+      return false;
     } finally {
       timer?.cancel();
     }
+  }
+
+  /** After an operator's act: where it was the last chain that held up delivery, delivery begins. */
+  acted(): void {
+    const { instance } = this.#options;
+    if (this.problem?.code === 'rolled-back' && this.#held && instance.state.rolledBack === undefined) this.begin();
   }
 
   attach(signing: Signing, delivery: RemoteDelivery, vkey: string): void {
@@ -126,15 +136,24 @@ export class Contact {
       await signing.rotateAll('upstream');
       await instance.update({ rotateForUpstream: false });
     }
+    if (instance.state.rolledBack !== undefined) {
+      const { chains } = instance.state.rolledBack;
+      this.#held = true;
+      this.#hold(
+        'ROLLED-BACK: the search engine knew more than this data directory: an old copy was put back. Records are accepted and ' +
+          `kept; nothing is delivered until an operator rotates ${chains.length} chains: logseal rotate --all --why rolled-back`,
+      );
+      options.log.event('chain-rolled-back', { instance: instance.origin, chains });
+      return;
+    }
     const key = decodeVkey(vkey);
     if (key === undefined) throw new TypeError('our own verifier key cannot be read');
     const published = await publishedSize(upstream.connection, key);
     if (published > signing.sizeAtStart) {
-      const reason =
-        `ROLLED-BACK: the search engine knows a log of ${published} seals, this data directory had ${signing.sizeAtStart} ` +
-        'at its start. An old copy was put back; nothing is delivered until an operator rotates the chains';
-      this.problem = { code: 'rolled-back', reason };
-      this.#unavailable = true;
+      this.#hold(
+        `ROLLED-BACK: the search engine knows a log of ${published} seals, this data directory had ${signing.sizeAtStart} at its ` +
+          'start, before the search engine answered. An old copy was put back: restart the proxy while the search engine answers',
+      );
       options.log.event('chain-rolled-back', { instance: instance.origin, published, own: signing.sizeAtStart });
       return;
     }
@@ -144,6 +163,11 @@ export class Contact {
     this.problem = undefined;
     options.log.event('delivery-started');
     this.#opened.resolve();
+  }
+
+  #hold(reason: string): void {
+    this.problem = { code: 'rolled-back', reason };
+    this.#unavailable = true;
   }
 
   async #ask(): Promise<string> {

@@ -2,7 +2,7 @@
  * What has to be known before anything is delivered: that it is the search engine this data directory belongs to, and that it
  * does not know more of this instance than the directory does (an old copy was put back).
  */
-import type { VerifierKey } from '../chain/note.ts';
+import type { Checkpoint, VerifierKey } from '../chain/note.ts';
 import { verifyCheckpoint } from '../chain/note.ts';
 import { LogsealError } from '../errors.ts';
 import type { JsonAnswer } from '../upstream/connection.ts';
@@ -30,18 +30,23 @@ const checkpointsLooked = 100;
  * log before anything of this start was published, it means that an old copy of the data directory was put back.
  */
 export async function publishedSize(asker: Asker, key: VerifierKey): Promise<number> {
+  return (await newestCheckpoint(asker, key))?.size ?? 0;
+}
+
+/** The checkpoint of the largest log that is signed with our own key. */
+export async function newestCheckpoint(asker: Asker, key: VerifierKey): Promise<Checkpoint | undefined> {
   const query = { size: checkpointsLooked, sort: [{ '@timestamp': 'desc' }], query: { match_all: {} } };
   const answer = await asker.ask('POST', '/logseal-checkpoints/_search', query);
-  if (answer.status === 404) return 0;
+  if (answer.status === 404) return undefined;
   if (answer.status !== 200) {
     throw new LogsealError('UPSTREAM_REFUSED', `the checkpoints cannot be read: status ${answer.status}`);
   }
-  let size = 0;
+  let newest: Checkpoint | undefined;
   for (const text of checkpointsOf(answer.body)) {
     const verified = verifyCheckpoint(text, key);
-    if (verified.ok) size = Math.max(size, verified.checkpoint.size);
+    if (verified.ok && verified.checkpoint.size > (newest?.size ?? 0)) newest = verified.checkpoint;
   }
-  return size;
+  return newest;
 }
 
 function checkpointsOf(body: unknown): string[] {

@@ -17,6 +17,8 @@ export interface OperatorDeskOptions {
   /** Public keys, from the configuration. */
   keys: readonly KeyObject[];
   log: Pick<EventLog, 'event'>;
+  /** Told after each act. */
+  contact: { acted(): void };
 }
 
 /** What an operator needs to know to write an act. */
@@ -25,7 +27,16 @@ export interface DeskStatus {
   origin: string;
   /** SHA-256 of each known key's SPKI, and the highest serial that it has used; -1: none. */
   keys: { key: string; serial: number }[];
-  chains: { id: string; name: string; epoch: number; seq: number; control: boolean }[];
+  /** `rolledBack`: waits for an operator to rotate it for this reason. `prepared`: signs in place of one that does. */
+  chains: {
+    id: string;
+    name: string;
+    epoch: number;
+    seq: number;
+    control: boolean;
+    rolledBack: boolean;
+    prepared: boolean;
+  }[];
 }
 
 /** Where the act's record stands in logseal-control. */
@@ -51,7 +62,7 @@ export class OperatorDesk {
 
   status(): DeskStatus {
     const { instance, signing } = this.#options;
-    const { serials = {} } = instance.state;
+    const { serials = {}, rolledBack, prepared } = instance.state;
     const { control } = signing.chains;
     return {
       v: 1,
@@ -63,6 +74,8 @@ export class OperatorDesk {
         epoch: chain.epoch,
         seq: chain.nextSeq,
         control: chain === control,
+        rolledBack: rolledBack?.chains.includes(chain.id22) === true,
+        prepared: prepared?.some(({ body }) => body.id === chain.id22) === true,
       })),
     };
   }
@@ -81,7 +94,7 @@ export class OperatorDesk {
   /** `act` is {v, origin, kind, body, operator}. Resolves when its record is on disk. Errors: ACT_REFUSED, LOG_FULL, STOPPING. */
   take(act: unknown): Promise<TakenAct> {
     return this.#inTurn(async () => {
-      const { instance, log } = this.#options;
+      const { instance, log, contact } = this.#options;
       const record = this.#read(act);
       const { kind, operator } = record;
       this.#checkSignature(record, operator);
@@ -93,6 +106,7 @@ export class OperatorDesk {
       });
       const said = await this.#sign(record, operator);
       log.event('operator-act', { kind, operator: operator.key, serial: operator.serial, seq: said.seq });
+      contact.acted();
       return { kind, ...said };
     });
   }

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeVkey } from '../chain/note.ts';
+import { decodeVkey, encodeVkey } from '../chain/note.ts';
 import type { Suite } from '../chain/suite.ts';
 import { suiteByName } from '../chain/suite.ts';
 import { encodeTrustFile } from '../chain/trust-file.ts';
@@ -21,6 +21,7 @@ import { LogsealError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
 import { replaceFile } from '../lib/durable-file.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
+import type { RemoteKnowledge } from '../sequencer/catch-up.ts';
 import { Instance } from '../sequencer/instance.ts';
 import { Signing } from '../sequencer/open.ts';
 import type { RunningStore } from '../store/worker.ts';
@@ -39,6 +40,7 @@ import type { Waiting } from './delivery-metrics.ts';
 import { DeliveryCounts, lookWhenScraped, noteCertificates, waitingNow } from './delivery-metrics.ts';
 import { logDirectoryOf, tellInClear } from './encryption.ts';
 import type { ProxyOptions } from './options.ts';
+import { remoteKnowledge } from './remote-knowledge.ts';
 import { StateWatch } from './state-watch.ts';
 import { timedFileSystem } from './timed-file-system.ts';
 import { unsealedSaver } from './unsealed-saver.ts';
@@ -81,7 +83,7 @@ export async function openStages(
   const notCovered = new Set<string>();
   const vkey = encodeVkey(instance.origin, instance.checkpointPublicKey);
   const contact = new Contact({ options, instance, upstream, store });
-  await contact.tryOnce();
+  const remote = (await contact.tryOnce()) && store === undefined ? knowledgeOf(upstream, vkey) : undefined;
   let delivery: RemoteDelivery | undefined;
   const signing = await Signing.open({
     instance,
@@ -111,10 +113,11 @@ export async function openStages(
       watch: (chain, from, count) => delivery?.watch(chain, from, count),
       unwatch: (chain, from, count) => delivery?.unwatch(chain, from, count),
     },
+    remote,
     fatal,
   });
   await writeTrust(instance, vkey, signing);
-  const started = startDelivery({ options, walDir, wal, upstream, store, signing, unsealed });
+  const started = startDelivery({ options, walDir, wal, upstream, store, signing, instance, unsealed });
   delivery = started;
   // Nothing was signed since the thread was told how far the log goes.
   const signedBefore = signing.sequencer.signed;
@@ -137,6 +140,12 @@ export async function openStages(
     diskFreeBytes: () => diskFileSystem.freeBytes(dataDir),
   });
   return { lock, instance, wal, unsealed, signing, delivery: started, waiting, upstream, store, contact, notCovered };
+}
+
+function knowledgeOf({ connection }: Upstream, vkey: string): RemoteKnowledge {
+  const key = decodeVkey(vkey);
+  if (key === undefined) throw new TypeError('our own verifier key cannot be read');
+  return remoteKnowledge(connection, key);
 }
 
 async function openLog(
@@ -171,9 +180,10 @@ function startDelivery(parts: {
   upstream: Upstream;
   store: RunningStore | undefined;
   signing: Signing;
+  instance: Instance;
   unsealed: CursorFile<Position>;
 }): RemoteDelivery {
-  const { options, walDir, wal, store, signing, unsealed } = parts;
+  const { options, walDir, wal, store, signing, instance, unsealed } = parts;
   const { config, log, metrics, fatal } = options;
   const counts = new DeliveryCounts(metrics);
   const watch = new StateWatch({
@@ -189,6 +199,7 @@ function startDelivery(parts: {
       walDir,
       dir: join(config.dataDir, 'delivery'),
       durable: { ...wal.durable },
+      lookUpUntil: instance.state.lookUpUntil,
       upstream: { ...upstreamSettings(config, store), embedded: store !== undefined, templates: config.templates },
       batch: batchOptions(config.signature),
       limits: {

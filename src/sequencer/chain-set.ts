@@ -40,6 +40,8 @@ export class ChainSet {
   readonly #options: ChainSetOptions;
   readonly #byName = new Map<string, LiveChain>();
   readonly #making = new Map<string, Promise<LiveChain>>();
+  /** Chains that wait for an operator to end them, while others sign in their place. By id. */
+  readonly #waiting = new Map<string, LiveChain>();
   #control: LiveChain | undefined;
 
   constructor(options: ChainSetOptions) {
@@ -54,13 +56,38 @@ export class ChainSet {
 
   /** All active chains, the control chain last. */
   get all(): LiveChain[] {
-    return [...this.#byName.values(), ...(this.#control === undefined ? [] : [this.#control])];
+    return [
+      ...this.#byName.values(),
+      ...this.#waiting.values(),
+      ...(this.#control === undefined ? [] : [this.#control]),
+    ];
   }
 
   /** Takes over a chain that an earlier process made. */
   adopt(chain: LiveChain): void {
     if (chain.name === controlChain) this.#control = chain;
     else this.#byName.set(chain.name, chain);
+  }
+
+  /** Takes over two chains of which the newer signs in place of the older, which an operator has yet to end. */
+  adoptEarly(old: LiveChain, successor: LiveChain): void {
+    this.#waiting.set(old.id22, old);
+    this.#byName.set(successor.name, successor);
+  }
+
+  /**
+   * Nothing more is signed on these chains (of records: the control chain goes on): what is prepared to replace them does it from
+   * now on, and is announced when an operator ends them.
+   */
+  async replaceEarly(ids: readonly string[]): Promise<void> {
+    for (const old of [...this.#byName.values()]) {
+      if (!ids.includes(old.id22)) continue;
+      const body = await this.prepare(old);
+      const prepared = this.#options.instance.state.prepared?.find((entry) => entry.body === body);
+      const chain = await this.#openPrepared(old, body.id, prepared?.createdMs ?? old.createdMs);
+      await this.#register(chain);
+      this.adoptEarly(old, chain);
+    }
   }
 
   /** The chain of a destination, or the one that is named; at once if it is active, else when it has been made. */
@@ -110,15 +137,19 @@ export class ChainSet {
 
   /** As `rotate`, by an operator's act, onto the chain that was prepared. Throws CONTROL_INVALID if it was not. */
   async rotateOrdered(order: OrderedRotation): Promise<{ id: string; seq: number }> {
-    const { control, instance, keysDir, suite } = this.#options;
+    const { control, instance } = this.#options;
     const old = this.all.find((chain) => chain.id22 === order.old);
     const prepared = instance.state.prepared?.find((entry) => entry.old === order.old && entry.body.id === order.new);
     if (old === undefined || prepared === undefined) {
       throw new LogsealError('ACT_REFUSED', `no chain ${order.new} was prepared to replace ${order.old}`);
     }
-    const keys = await readKeyFile(keyFilePath(keysDir, Buffer.from(order.new, 'base64url')));
-    const chain = new LiveChain(old.name, prepared.createdMs, suite, keys, newHead());
-    const { chains, prepared: others = [], ordered = [] } = instance.state;
+    if (instance.state.rolledBack?.chains.includes(old.id22) === true && order.why !== 'rolled-back') {
+      throw new LogsealError('ACT_REFUSED', `${order.old} was rolled back: rotate it for that reason`);
+    }
+    const early = this.all.find((chain) => chain.id22 === order.new);
+    const chain = early ?? (await this.#openPrepared(old, order.new, prepared.createdMs));
+    const { chains: before, prepared: others = [], ordered = [] } = instance.state;
+    const chains = before.filter(({ id }) => id !== chain.id22);
     const added = { id: chain.id22, name: chain.name, suite: chain.suite, createdMs: chain.createdMs };
     await instance.update({
       chains: [...chains, added],
@@ -149,8 +180,11 @@ export class ChainSet {
       old.successor = successor;
       this.adopt(successor);
     });
-    const { chains, ordered = [] } = instance.state;
+    this.#waiting.delete(old.id22);
+    const { chains, ordered = [], rolledBack } = instance.state;
+    const left = rolledBack?.chains.filter((id) => id !== old.id22) ?? [];
     await instance.update({
+      ...(rolledBack !== undefined && { rolledBack: left.length === 0 ? undefined : { ...rolledBack, chains: left } }),
       chains: chains.filter((other) => other.id !== old.id22),
       ...(ordered.length === 0 ? {} : { ordered: ordered.filter((entry) => entry !== order) }),
     });
@@ -159,6 +193,12 @@ export class ChainSet {
       if (successor.epoch === 0 && successor.count === 0) await epochs.close(successor, 'idle');
     });
     return record;
+  }
+
+  async #openPrepared(old: LiveChain, id: string, createdMs: number): Promise<LiveChain> {
+    const { keysDir, suite } = this.#options;
+    const keys = await readKeyFile(keyFilePath(keysDir, Buffer.from(id, 'base64url')));
+    return new LiveChain(old.name, createdMs, suite, keys, newHead());
   }
 
   #make(name: string): Promise<LiveChain> {

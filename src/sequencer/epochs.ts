@@ -123,6 +123,12 @@ export class Epochs {
     await this.#replaceKey(chain);
   }
 
+  /** A seal that was lost with its directory, made again: enters the log and is published like all others. */
+  async enterRemade(text: Buffer): Promise<void> {
+    await this.#options.wal.append(this.#enter(text), 'reserve');
+    await this.#keep(text);
+  }
+
   /** A full disk is waited for: the seal is on disk, and the chain signs nothing before its key is. */
   async #replaceKey(chain: LiveChain): Promise<void> {
     const { keysDir, clock } = this.#options;

@@ -39,6 +39,13 @@ export interface OrderedRotation {
   operator: OperatorSignature;
 }
 
+/** An old copy of the directory was put back: nothing is delivered until an operator has rotated these. */
+export interface RolledBack {
+  /** Ids of the chains. */
+  chains: readonly string[];
+  sinceMs: number;
+}
+
 export interface InstanceState {
   v: 1;
   /** Without blank, `+` or control character; ends in 8 random characters unless configured. */
@@ -60,6 +67,9 @@ export interface InstanceState {
   /** At most one for an active chain. */
   prepared?: readonly PreparedChain[];
   ordered?: readonly OrderedRotation[];
+  rolledBack?: RolledBack | undefined;
+  /** Before it anything may have been sent by the process whose directory this is an old copy of. */
+  lookUpUntil?: { segment: number; offset: number };
   /** The highest serial that each operator's key has used, by the SHA-256 of its SPKI. */
   serials?: Readonly<Record<string, number>>;
   /** Operator keys that the newest policy of each class names. */

@@ -16,6 +16,8 @@ import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { Admission } from './admission.ts';
+import type { RemoteKnowledge } from './catch-up.ts';
+import { catchUp } from './catch-up.ts';
 import type { ChainRule } from './chain-rule.ts';
 import { chainNaming, controlChain } from './chain-rule.ts';
 import { ChainSet } from './chain-set.ts';
@@ -24,7 +26,7 @@ import { Epochs } from './epochs.ts';
 import { LogHeads } from './heads.ts';
 import type { Instance, OrderedRotation } from './instance.ts';
 import type { LiveChain } from './live-chain.ts';
-import type { RecoveredChains } from './recovery.ts';
+import type { RecoveredChains, RecoveryOptions } from './recovery.ts';
 import { recoverChains } from './recovery.ts';
 import { Sequencer } from './sequencer.ts';
 import type { WatcherHost } from './watchers.ts';
@@ -54,6 +56,8 @@ export interface SigningOptions {
   clock: Clock;
   metrics: Metrics;
   watching: WatcherHost;
+  /** What the search engine knows; undefined while it does not answer. */
+  remote?: RemoteKnowledge | undefined;
   fatal: (error: unknown) => void;
 }
 
@@ -137,7 +141,8 @@ export class Signing {
     const clean = instance.state.clean;
     const limit = options.wal.durable;
     const { walDir, unsealedFrom } = options;
-    const recovered = await recoverChains({ instance, heads, sealLog, walDir, from: unsealedFrom, limit });
+    const from = { instance, heads, sealLog, walDir, from: unsealedFrom, limit };
+    const recovered = await signing.#caughtUp(await recoverChains(from), from);
     signing.sizeAtStart = heads.range.size;
     await instance.update({ clean: false });
     if (recovered.over.some((chain) => chain.id === instance.state.control)) {
@@ -146,12 +151,48 @@ export class Signing {
     }
     if (instance.state.control === undefined) await signing.chains.createControl();
     else await signing.#resume(recovered, clean);
+    await signing.chains.replaceEarly(instance.state.rolledBack?.chains ?? []);
     await signing.#forget(recovered.over.map((chain) => chain.id));
     await signing.#boot(clean);
     await signing.#rotateForCertificates();
     signing.#epochs.watchIdle(() => signing.chains.control);
     signing.#scheduleRotation();
     return signing;
+  }
+
+  /** Where the search engine knows more than this directory does: chains and log go on after what it knows. */
+  async #caughtUp(recovered: RecoveredChains, from: RecoveryOptions): Promise<RecoveredChains> {
+    const { instance, remote, clock } = this.#options;
+    const found =
+      remote === undefined
+        ? undefined
+        : await catchUp(recovered.chains, from.heads, remote, instance.origin).catch(orAbsent);
+    if (found === undefined) return recovered;
+    const { rolledBack, prepared = [] } = instance.state;
+    const early = new Set(prepared.map(({ body }) => body.id));
+    const own = recovered.chains.map(({ id22 }) => id22).filter((id) => !early.has(id));
+    const chains = new Set([...(rolledBack?.chains ?? []), ...own]);
+    // First: whatever a crash leaves of the rest, nothing is delivered.
+    await instance.update({
+      rolledBack: { chains: [...chains], sinceMs: clock.now() },
+      lookUpUntil: { segment: from.limit.segment, offset: from.limit.offset },
+    });
+    for (const chain of recovered.chains) chain.wipe();
+    for (const text of found.seals) {
+      await this.#sealLog.append(text);
+      from.heads.add(text);
+    }
+    for (const text of found.remade) await this.#epochs.enterRemade(text);
+    if (instance.state.control !== undefined && from.heads.ended.has(instance.state.control)) {
+      throw new LogsealError(
+        'DATA_DIR_INVALID',
+        'an old copy was put back, from before the control chain was rotated: the keys of the new one are lost. ' +
+          'Start with a new data directory',
+      );
+    }
+    const rest = [...chains].filter((id) => !from.heads.ended.has(id));
+    await instance.update({ rolledBack: { chains: rest, sinceMs: clock.now() } });
+    return recoverChains({ ...from, remote: found.open });
   }
 
   /** Whether the chain is or ever was one of this instance. `id` has 22 characters. */
@@ -236,10 +277,12 @@ export class Signing {
   async #resume({ chains: recovered, rotated }: RecoveredChains, clean: boolean): Promise<void> {
     const keysDir = join(this.#options.instance.dir, 'keys');
     const interrupted: [LiveChain, LiveChain][] = [];
+    const early = new Set(this.#options.instance.state.prepared?.map(({ body }) => body.id));
     const byName = new Map<string, LiveChain>();
     for (const chain of recovered) {
       const older = byName.get(chain.name);
-      if (older !== undefined) interrupted.push([older, chain]);
+      if (older !== undefined && early.has(chain.id22)) this.chains.adoptEarly(older, chain);
+      else if (older !== undefined) interrupted.push([older, chain]);
       else this.chains.adopt(chain);
       byName.set(chain.name, chain);
       await writeKeyFile(keysDir, chain.keys);
@@ -282,15 +325,20 @@ export class Signing {
     const { instance, certificates } = this.#options;
     const wanted = certificates.map((certificate) => certificate.sha256).toSorted();
     if (wanted.join() === instance.state.certificates.toSorted().join()) return;
+    // Which chains end now is the operator's to say; the next start after that goes on here.
+    if (instance.state.rolledBack !== undefined) return;
     await this.rotateAll('certificates');
     // Not before the last of them: what a crash leaves out is rotated by the next start.
     await instance.update({ certificates: wanted });
   }
 
   #scheduleRotation(): void {
-    const { clock, rotateEveryMs, fatal } = this.#options;
+    const { clock, rotateEveryMs, fatal, instance } = this.#options;
     this.#rotationTimer = clock.after(Math.min(rotationCheckMs, rotateEveryMs), () => {
-      const due = () => this.chains.all.filter((chain) => clock.now() - chain.createdMs >= rotateEveryMs);
+      const due = () =>
+        instance.state.rolledBack === undefined
+          ? this.chains.all.filter((chain) => clock.now() - chain.createdMs >= rotateEveryMs)
+          : [];
       const again = () => {
         if (!this.#stopping) this.#scheduleRotation();
       };
@@ -298,6 +346,11 @@ export class Signing {
       this.#rotate(due, 'schedule').then(again, (error) => (passes(error) ? again() : fatal(error)));
     });
   }
+}
+
+/** A search engine that goes away meanwhile is as one that was not there: its checkpoints are looked at before delivery begins. */
+function orAbsent(error: unknown): undefined {
+  if (!passes(error)) throw error;
 }
 
 function passes(error: unknown): boolean {
