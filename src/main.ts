@@ -1,5 +1,6 @@
 /** The proxy's process: configuration, signals, exit code, and for a person what to type next. */
 import packageFile from '../package.json' with { type: 'json' };
+import type { Config } from './config/config.ts';
 import { readFlags } from './config/flags.ts';
 import { loadConfig } from './config/load.ts';
 import { LogsealError } from './errors.ts';
@@ -28,6 +29,7 @@ async function run(): Promise<void> {
     const events = createEventLog(config.log.level);
     log = events;
     guardProcess(events);
+    const reloadFrom = reloadOnSignal(() => load().config);
     events.event('proxy-starting', { version: packageFile.version, dataDir: config.dataDir });
     const metrics = createMetrics();
     metrics.buildInfo.set({ version: packageFile.version, node: process.version }, 1);
@@ -40,9 +42,9 @@ async function run(): Promise<void> {
     });
     endOnSignal(starting, config.stop.timeout, events);
     const proxy = await starting;
-    process.on('SIGHUP', () => proxy.reload(() => load().config));
+    reloadFrom(proxy);
     events.event('proxy-ready', { listen: proxy.listen, admin: proxy.adminListen });
-    process.stderr.write(welcome(proxy, config.elasticsearch.url.length === 0, config.dataDir));
+    process.stderr.write(welcome(proxy, config));
   } catch (error) {
     if (log !== undefined) log.event('proxy-failed', { error });
     else process.stderr.write(`logseal: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -82,6 +84,20 @@ function endOnSignal(starting: Promise<LogsealProxy>, timeoutMs: number, log: Ev
   process.on('SIGINT', stop);
 }
 
+/** A signal during the start, which it would end otherwise, is answered after it: give the proxy to what is returned. */
+function reloadOnSignal(load: () => Config): (proxy: LogsealProxy) => void {
+  let proxy: LogsealProxy | undefined;
+  let asked = false;
+  process.on('SIGHUP', () => {
+    asked = true;
+    proxy?.reload(load);
+  });
+  return (started) => {
+    proxy = started;
+    if (asked) proxy.reload(load);
+  };
+}
+
 /** Nothing is saved on the way out: what is durable is on disk, and the next start recovers. */
 function die(log: EventLog, error: unknown): never {
   log.event('proxy-failed', { error });
@@ -97,8 +113,9 @@ const usage = `usage: npm start -- [--config FILE] [--SETTING VALUE …]
 Every setting of config/logseal.yaml can be given as a flag (--data-dir ./data) or in the environment
 (LOGSEAL_DATA_DIR=./data). Without any the proxy listens on 127.0.0.1:9280 and keeps records in ./data.`;
 
-function welcome(proxy: LogsealProxy, embedded: boolean, dataDir: string): string {
-  const url = `http://${proxy.listen.host}:${proxy.listen.port}`;
+function welcome(proxy: LogsealProxy, { tls, dataDir, elasticsearch }: Config): string {
+  const url = `http${tls.certificateFile === undefined ? '' : 's'}://${proxy.listen.host}:${proxy.listen.port}`;
+  const embedded = elasticsearch.url.length === 0;
   const development =
     proxy.developmentDir === undefined
       ? ''

@@ -12,8 +12,10 @@ import t from 'tap';
 import { Agent, fetch } from 'undici';
 import type { Issued } from '../helpers/authority.ts';
 import { Authority } from '../helpers/authority.ts';
+import { projectDir } from '../helpers/cache.ts';
+import { startChild } from '../helpers/child.ts';
 import type { RunningProxy } from '../helpers/proxy.ts';
-import { startProxy } from '../helpers/proxy.ts';
+import { freePort, startProxy } from '../helpers/proxy.ts';
 import { writeSecret } from '../helpers/secret-file.ts';
 import { logseal } from '../helpers/verify-command.ts';
 
@@ -146,10 +148,10 @@ t.test('TLS on both ports, a client certificate and a token', async (t) => {
     writeSecret(join(dir, 'server.key'), second.key);
     writeSecret(join(dir, 'server.pem'), second.certificate);
     writeSecret(join(dir, 'token'), 'canary-token-the-second');
-    writeFileSync(join(dir, 'logseal.yaml'), 'log:\n  level: debug\nack: store\n');
+    writeFileSync(join(dir, 'logseal.yaml'), 'log:\n  level: debug\nack: store\nintake:\n  bodyBytesMax: 1KiB\n');
     t.match(await reload(proxy), {
       event: 'config-reloaded',
-      settings: ['log.level'],
+      settings: ['intake.bodyBytesMax', 'log.level'],
       changes: [/^certificate [0-9a-f]{64}$/, 'admin token'],
     });
     t.match(eventsOf(proxy, 'config-needs-restart'), [{ settings: ['ack'] }]);
@@ -161,6 +163,12 @@ t.test('TLS on both ports, a client certificate and a token', async (t) => {
     t.equal(await fingerprintAt(ports[1]), after, 'the admin port has it too');
     t.equal((await ask('/metrics', bearer(token))).status, 401, 'the old token is out');
     t.equal((await ask('/metrics', bearer('canary-token-the-second'))).status, 200);
+    const large = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"a":"${'x'.repeat(2048)}"}`,
+    };
+    t.equal((await fetch(`${intake}/web/_doc`, { ...large, dispatcher: shipping })).status, 413, 'the new bound holds');
   });
 
   await t.test('one wrong file, and nothing of all that is new is taken', async (t) => {
@@ -205,4 +213,30 @@ t.test('a password in a URL is refused, not repeated, and the sentence says wher
   const flag = ['--elasticsearch-url', 'https://elastic:canary-password@127.0.0.1:9200'];
   const checked = await logseal('config', 'check', ...flag);
   t.notMatch(checked.stdout + checked.stderr, /canary-password/);
+});
+
+t.test('SIGHUP during the start does not end it: the reload comes after', async (t) => {
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const child = await startChild({
+    command: process.execPath,
+    args: [join(projectDir, 'src', 'main.ts')],
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '',
+      LOGSEAL_DATA_DIR: join(t.testdir(), 'data'),
+      LOGSEAL_LISTEN: `127.0.0.1:${port}`,
+      LOGSEAL_ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    },
+    ready: /proxy-starting/,
+  });
+  t.teardown(() => child.stop());
+  process.kill(child.pid, 'SIGHUP');
+  let ended = false;
+  child.ended.then(() => {
+    ended = true;
+  });
+  const reloaded = () => child.output().includes('config-reloaded');
+  while (!ended && !reloaded()) await new Promise((resolve) => setTimeout(resolve, 10));
+  t.ok(reloaded(), child.output());
+  t.equal(await child.stop(), 0);
 });
