@@ -77,6 +77,11 @@ export function expiryFault(files: TlsFiles, now: number): string | undefined {
   return undefined;
 }
 
+/** When the first certificate of a PEM text ends, milliseconds. */
+export function firstExpiryMs(pem: string): number {
+  return Math.min(...blocksOf(pem).map((block) => new X509Certificate(block).validToDate.getTime()));
+}
+
 /** SHA-256 of the server's own certificate, hex: so that people can see which one is in force. */
 export function fingerprintOf(files: TlsFiles): string {
   return new X509Certificate(files.certificate).fingerprint256.replaceAll(':', '').toLowerCase();

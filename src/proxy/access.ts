@@ -6,7 +6,14 @@ import { readAdminToken } from '../config/admin-token.ts';
 import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
 import type { TlsFiles } from '../config/tls-files.ts';
-import { adminHasTls, expiryFault, fingerprintOf, readAdminTlsFiles, readTlsFiles } from '../config/tls-files.ts';
+import {
+  adminHasTls,
+  expiryFault,
+  fingerprintOf,
+  firstExpiryMs,
+  readAdminTlsFiles,
+  readTlsFiles,
+} from '../config/tls-files.ts';
 import { LogsealError } from '../errors.ts';
 import type { AdminServer } from '../http/admin-server.ts';
 import type { DoorTls } from '../http/door.ts';
@@ -54,6 +61,15 @@ export class Access {
 
   get adminToken(): string | undefined {
     return this.#files.token;
+  }
+
+  /** When the certificates in force end, milliseconds, by door. */
+  get expiries(): { door: Door; notAfterMs: number }[] {
+    const doors = ['intake', 'admin'] as const;
+    return doors.flatMap((door) => {
+      const files = this.#files[door];
+      return files === undefined ? [] : [{ door, notAfterMs: firstExpiryMs(files.certificate) }];
+    });
   }
 
   /** Somebody was not let in at the admin port. */

@@ -1,6 +1,8 @@
 /** The two sockets: the one for shippers with everything behind it, and the one for whoever runs the proxy. */
 import type { ClientBook } from '../clients/client-book.ts';
 import type { Config } from '../config/config.ts';
+import { readUpstreamSettings } from '../config/credentials.ts';
+import { firstExpiryMs } from '../config/tls-files.ts';
 import { AdminServer } from '../http/admin-server.ts';
 import { Admission } from '../http/admission.ts';
 import { clientPatterns } from '../http/client-patterns.ts';
@@ -19,6 +21,7 @@ import { itemRefusal } from '../metrics.ts';
 import type { Access } from './access.ts';
 import { createAuthorize } from './authorize.ts';
 import { Coverage } from './coverage.ts';
+import { noteCertificates } from './delivery-metrics.ts';
 import { inClearReasons } from './encryption.ts';
 import { OperatorDesk } from './operator-desk.ts';
 import { operatorRoutes } from './operator-routes.ts';
@@ -64,6 +67,11 @@ export async function openDoors(
     metrics,
   };
   const handler = createRequestHandler(handling);
+  const { certificate } = readUpstreamSettings(config);
+  if (certificate !== undefined) noteCertificates(metrics, 'upstream', [firstExpiryMs(certificate)]);
+  metrics.beforeScrape(() => {
+    for (const { door, notAfterMs } of access.expiries) noteCertificates(metrics, door, [notAfterMs]);
+  });
   const { host, port } = config.listen;
   const server = await HttpServer.start({ host, port, handler, tls: access.intakeTls });
   const admin = await AdminServer.start({

@@ -110,6 +110,8 @@ t.test('an expired certificate: a start goes on and says so, a reload to it chan
   const started = open(write(dir, 'expired', expired));
   t.match(started.said, [['tls-certificate-invalid', { reason: /expired at/ }]]);
   t.match(started.access.reasons(), [/the certificate expired at/]);
+  t.match(started.access.expiries, [{ door: 'intake' }]);
+  t.ok((started.access.expiries[0]?.notAfterMs ?? Number.NaN) < Date.now(), 'for the metrics');
   const { access } = open(write(dir, 'good', good));
   const { server, admin, given } = doors();
   const { config } = loadConfig({ environment: write(dir, 'expired', expired) });
