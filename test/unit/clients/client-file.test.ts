@@ -75,6 +75,11 @@ t.test('a file that is wrong is refused with every problem, its line, and no sec
   t.throws(() => readClientFile(path, 'private'), /there is no such file/);
 });
 
+t.test('the example is one', async (t) => {
+  const example = join(import.meta.dirname, '..', '..', '..', 'config', 'clients.yaml');
+  t.match(readClientFile(example, 'any'), [{ name: 'web', chain: 'web' }, { name: 'legacy' }, { name: 'edge' }]);
+});
+
 t.test('a rate holds in the mean: one larger request is taken whole, and owed', async (t) => {
   const rate = new RateLimit({ recordsPerSecond: 100, bytesPerSecond: undefined });
   t.equal(rate.waitMs(0), 0);
