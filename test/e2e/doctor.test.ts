@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { numberedSender } from '../helpers/bulk-client.ts';
 import { elasticsearchMissing, sharedElasticsearch } from '../helpers/elasticsearch.ts';
+import type { RunningProxy } from '../helpers/proxy.ts';
 import { startProxy } from '../helpers/proxy.ts';
 import { runLogseal } from '../helpers/terminal.ts';
 
@@ -21,14 +22,16 @@ t.test(
   async (t) => {
     const { url, prefix, release } = await sharedElasticsearch();
     t.teardown(release);
+    let proxy: RunningProxy | undefined;
+    // Before the directory is asked for, or tap removes that under the proxy.
+    t.teardown(() => proxy?.stop());
     const dataDir = join(t.testdir({}), 'data');
     const dest = `${prefix}doctor`;
-    const proxy = await startProxy({
+    proxy = await startProxy({
       dataDir,
       elasticsearchUrl: url,
       environment: { LOGSEAL_TEMPLATES: 'advise', LOGSEAL_WAL_KEEP: '1h' },
     });
-    t.teardown(() => proxy.stop());
     const sender = numberedSender({ dest, perBulk: 50, connections: 1 });
     const began = Date.now();
     const enough = Promise.withResolvers<void>();
