@@ -13,7 +13,7 @@ import { openAuditorKey } from '../../src/keys/auditor.ts';
 import { keyFilePath, readKeyFile } from '../../src/keys/key-file.ts';
 import { unwrapSecret } from '../../src/keys/wrap.ts';
 import { StoreReader } from '../../src/store/reader.ts';
-import { numberedSender } from '../helpers/bulk-client.ts';
+import { Ledger } from '../faults/ledger.ts';
 import { startProxy } from '../helpers/proxy.ts';
 import { SecretFinder } from '../helpers/secret-finder.ts';
 
@@ -28,19 +28,17 @@ t.test('who robs the proxy of disk and memory cannot forge what was closed befor
     nodeFlags: ['--heapsnapshot-signal=SIGUSR2', `--diagnostic-dir=${snapshots}`],
     environment: { LOGSEAL_EPOCH_RECORDS_MAX: '40' },
   });
-  const sender = numberedSender({ dest: 'logs-rob', perBulk: 50, connections: 2 });
-  const over = Promise.withResolvers<void>();
-  const sending = sender.run(proxy.url, over.promise);
+  const perBulk = 50;
+  const ledger = new Ledger({ dest: 'logs-rob', perBulk, connections: 2, pauseMs: 0 });
+  ledger.start(proxy.url);
   const loot: { dir: string; snapshot: string }[] = [];
   for (let moment = 0; moment < moments; moment += 1) {
-    const target = sender.acknowledged.length + 1 + Math.floor(Math.random() * 8);
-    while (sender.acknowledged.length < target) await new Promise((resolve) => setImmediate(resolve));
+    await ledger.grows(perBulk * (1 + Math.floor(Math.random() * 8)));
     const dir = join(root, `copy-${moment}`);
     copyDirectory(dataDir, dir);
     loot.push({ dir, snapshot: await heapSnapshot(snapshots, proxy.pid) });
   }
-  over.resolve();
-  await sending;
+  await ledger.stop();
   t.equal(await proxy.stop(60_000), 0);
 
   const secrets = chainSecrets(dataDir);

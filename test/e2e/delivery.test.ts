@@ -5,20 +5,20 @@ import { SearchEngine } from '../../src/delivery/search-engine.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIndices } from '../../src/upstream/system-indices.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
-import type { CuttingProxy } from '../helpers/cutting-proxy.ts';
-import { startCuttingProxy } from '../helpers/cutting-proxy.ts';
 import { DeliveryRig } from '../helpers/delivery-rig.ts';
 import { ownElasticsearchMissing, startElasticsearch } from '../helpers/elasticsearch.ts';
 import type { EngineClient } from '../helpers/engine-client.ts';
 import { engineClient } from '../helpers/engine-client.ts';
 import type { TestRecord } from '../helpers/log-writer.ts';
 import { openSearchMissing, startOpenSearch } from '../helpers/opensearch.ts';
+import type { Relay } from '../helpers/relay.ts';
+import { startRelay } from '../helpers/relay.ts';
 import { cutSignatureField } from '../helpers/signature-cut.ts';
 
 interface Bench {
   rig: DeliveryRig<SearchEngine>;
   engine: EngineClient;
-  cut: CuttingProxy;
+  relay: Relay;
 }
 
 type Run = (t: Tap, bench: Bench) => Promise<void>;
@@ -32,9 +32,9 @@ class OpenSearchEngine extends SearchEngine {
 
 /** A log and delivery of its own for each test, over one engine. */
 async function withBench(t: Tap, url: string, run: Run, Engine = SearchEngine): Promise<void> {
-  const cut = await startCuttingProxy(url);
+  const relay = await startRelay(url);
   const upstream = new Upstream({
-    nodes: [cut.url],
+    nodes: [relay.url],
     requestTimeoutMs: 20_000,
     clock: systemClock,
     embedded: false,
@@ -45,12 +45,17 @@ async function withBench(t: Tap, url: string, run: Run, Engine = SearchEngine): 
   rig.engine = true;
   rig.limits = { parkedMax: 0, factsAgeMsMax: 1000 };
   try {
-    await run(t, { rig, engine: engineClient(url), cut });
+    await run(t, { rig, engine: engineClient(url), relay });
   } finally {
     await rig.finish();
     await upstream.close();
-    await cut.close();
+    await relay.close();
   }
+}
+
+/** The answer to the next bulk request is lost; `before` is done when it has come. */
+function loseAnswer(relay: Relay, before: () => Promise<unknown>): Promise<void> {
+  return relay.trap({ at: 'answer', matches: ({ path }) => path.startsWith('/_bulk'), act: before, cut: true });
 }
 
 function records(count: number, dest: string, more: Partial<TestRecord> = {}): TestRecord[] {
@@ -90,7 +95,7 @@ t.test('into Elasticsearch', { skip: missing }, async (t) => {
   });
 
   await test('an answer lost before an alias rolls over makes no twin, with routing and without', async (t, bench) => {
-    const { rig, engine, cut } = bench;
+    const { rig, engine, relay } = bench;
     await engine.ask('PUT', '/rolling-1', {
       aliases: { rolling: { is_write_index: true } },
       settings: { number_of_shards: 3 },
@@ -99,7 +104,7 @@ t.test('into Elasticsearch', { skip: missing }, async (t) => {
       i % 2 ? { ...record, meta: { routing: `r${i}` } } : record,
     );
     await rig.log.records(half);
-    cut.cutNextBulk(async () => {
+    const lost = loseAnswer(relay, async () => {
       await engine.ask('PUT', '/rolling-2', { settings: { number_of_shards: 3 } });
       const switched = [
         { add: { index: 'rolling-1', alias: 'rolling', is_write_index: false } },
@@ -109,7 +114,7 @@ t.test('into Elasticsearch', { skip: missing }, async (t) => {
     });
     await rig.start();
     await rig.idle();
-    t.equal(cut.cuts, 1);
+    await lost;
     t.equal(await countIn(engine, 'rolling-1'), 20);
     t.equal(await countIn(engine, 'rolling-2'), 0);
     await rig.log.records(records(3, 'rolling'));
@@ -202,11 +207,12 @@ t.test('into Elasticsearch', { skip: missing }, async (t) => {
   });
 
   await test('a kill while answers are on their way leaves every record once', async (t, bench) => {
-    const { rig, engine, cut } = bench;
+    const { rig, engine, relay } = bench;
     for (let i = 0; i < 5; i += 1) await rig.log.records(records(200, 'killed'));
     for (let i = 0; i < 3; i += 1) {
       let cutOff = false;
-      cut.cutNextBulk(async () => {
+      relay.clear();
+      void loseAnswer(relay, async () => {
         cutOff = true;
       });
       void rig.start();
@@ -229,7 +235,7 @@ t.test('into OpenSearch', { skip: missingToo }, async (t) => {
   const test = (name: string, run: Run) => t.test(name, (t) => withBench(t, server.url, run, OpenSearchEngine));
 
   await test('an answer lost before a data stream rolls over makes no twin', async (t, bench) => {
-    const { rig, engine, cut } = bench;
+    const { rig, engine, relay } = bench;
     await engine.ask('PUT', '/_index_template/streams', {
       index_patterns: ['stream-*'],
       data_stream: {},
@@ -238,10 +244,10 @@ t.test('into OpenSearch', { skip: missingToo }, async (t) => {
     await engine.ask('PUT', '/_data_stream/stream-a');
     const content = '{"@timestamp":"2026-01-01T00:00:00Z", "n":1}';
     await rig.log.records(records(20, 'stream-a', { content }));
-    cut.cutNextBulk(() => engine.ask('POST', '/stream-a/_rollover'));
+    const lost = loseAnswer(relay, () => engine.ask('POST', '/stream-a/_rollover'));
     await rig.start();
     await rig.idle();
-    t.equal(cut.cuts, 1);
+    await lost;
     t.equal(await countIn(engine, 'stream-a'), 20);
     await rig.log.records(records(5, 'stream-a', { content }));
     await rig.idle();

@@ -6,8 +6,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import type { NumberedSender } from '../helpers/bulk-client.ts';
-import { numberedSender } from '../helpers/bulk-client.ts';
+import { Ledger } from '../faults/ledger.ts';
 import { ownElasticsearchMissing, startElasticsearch } from '../helpers/elasticsearch.ts';
 import type { Engine } from '../helpers/engine.ts';
 import type { EngineClient } from '../helpers/engine-client.ts';
@@ -65,10 +64,11 @@ t.test('an eventful life without tampering verifies without a finding', { skip: 
   await send(first, 'chosen', numbered(3), ['order/7', 'order/100', 'order/101']);
   await send(first, 'typed', [{ n: 1 }, { n: 'not a number' }, { n: 3 }]);
 
-  const sender = numberedSender({ dest: 'under-load', perBulk: 50, connections: 3 });
-  const killed = acknowledged(sender, 200).then(() => first.kill());
-  await sender.run(first.url, killed);
-  await killed;
+  const ledger = new Ledger({ dest: 'under-load', perBulk: 50 });
+  ledger.start(first.url);
+  await ledger.grows(200);
+  await first.kill();
+  await ledger.stop(0);
 
   const second = await start({ LOGSEAL_ACK: 'store', LOGSEAL_CHAINS_ROTATE_EVERY: '5s' });
   await send(second, 'stored-first', numbered(60));
@@ -85,10 +85,10 @@ t.test('an eventful life without tampering verifies without a finding', { skip: 
   t.equal(await third.stop(60_000), 0);
 
   await t.test('what was acknowledged is there once, and what was refused is among the rejects', async (t) => {
-    const answered = answeredOf(sender);
+    const answered = ledger.acknowledged;
     const found = await elastic.ask<{ count: number }>('GET', '/under-load/_count');
     t.comment(`${answered} records were acknowledged before the kill`);
-    t.ok(found.count >= answered && found.count <= sender.sent, 'none that was acknowledged is missing');
+    t.ok(found.count >= answered && found.count <= ledger.numbered, 'none that was acknowledged is missing');
     sent += found.count;
     const rejects = await elastic.hits('logseal-rejects');
     const reasons = rejects.map(({ _source: { logseal, reject } }) => `${logseal.dest} ${reject.status}`);
@@ -182,14 +182,6 @@ function numbered(count: number, from = 0): object[] {
     n: from + n,
     message: 'ok',
   }));
-}
-
-function answeredOf(sender: NumberedSender): number {
-  return sender.acknowledged.reduce((sum, [from, to]) => sum + to - from, 0);
-}
-
-async function acknowledged(sender: NumberedSender, count: number): Promise<void> {
-  while (answeredOf(sender) < count) await pause(20);
 }
 
 async function delivered(elastic: EngineClient, index: string, count: number): Promise<void> {

@@ -64,8 +64,10 @@ export class Ledger {
   #records = 0;
   #acknowledged = 0;
   readonly #acknowledgements: number[] = [];
-  #closed = false;
-  #going: AbortController | undefined;
+  /** Sends nothing new. */
+  #going = new AbortController();
+  /** Waits for no answer any more. */
+  #closed = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
   #failure: unknown;
 
@@ -93,12 +95,13 @@ export class Ledger {
     return this.#records;
   }
 
-  /** Begins to send; what was given out before goes on in its numbers. */
+  /** Begins to send, after a stop once more; numbers go on. */
   start(url: string): void {
-    const going = new AbortController();
+    const [going, closed] = [new AbortController(), new AbortController()];
     this.#going = going;
-    const { connections } = this.options;
-    this.#running = Promise.all(Array.from({ length: connections }, (_, n) => this.#send(url, n, going.signal)));
+    this.#closed = closed;
+    const connections = Array.from({ length: this.options.connections }, (_, n) => n);
+    this.#running = Promise.all(connections.map((n) => this.#send(url, n, going.signal, closed.signal)));
     this.#running.catch((error) => {
       this.#failure = error;
     });
@@ -106,13 +109,13 @@ export class Ledger {
 
   /** Sends nothing new; resolves when what is under way is acknowledged, or after `msMax` is given up as it is. */
   async stop(msMax = 60_000): Promise<void> {
-    this.#going?.abort();
+    this.#going.abort();
     const late = new AbortController();
     try {
       await Promise.race([this.#running, pause(msMax, undefined, { signal: late.signal })]);
     } finally {
       late.abort();
-      this.#closed = true;
+      this.#closed.abort();
     }
   }
 
@@ -190,15 +193,15 @@ export class Ledger {
     return bulk;
   }
 
-  async #send(url: string, connection: number, signal: AbortSignal): Promise<void> {
+  async #send(url: string, connection: number, going: AbortSignal, closed: AbortSignal): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const { pauseMs } = this.options;
     try {
-      while (!signal.aborted) {
+      while (!going.aborted) {
         let bulk = this.draw(connection);
         for (;;) {
           const { status, text, retryAfter } = await this.#post(url, agent, this.body(bulk));
-          if (this.#closed) return;
+          if (closed.aborted) return;
           this.settle(bulk, status, text);
           if (!sentAgain.has(status)) break;
           await pause(retryAfter > 0 ? Math.min(retryAfter * 1000, retryAfterMsMax) : retryMs);
