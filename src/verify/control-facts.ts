@@ -62,6 +62,8 @@ export class ControlFacts {
   readonly firstNamed: Map<string, number> = new Map();
   /** Operators' acts whose signature could not be checked, for want of any operator key. */
   uncheckedActs = 0;
+  /** Rejected records that an operator has said are never to go where they belonged. */
+  readonly discards: { chain: string; seqs: readonly (readonly [number, number])[]; reason: string }[] = [];
   readonly #rules: FactRules;
   readonly #sets: Map<string, SeqSet> = new Map();
   readonly #policies: Policy[] = [];
@@ -177,8 +179,10 @@ export class ControlFacts {
   #apply(act: ControlFact): void {
     const { record, time } = act;
     if (record.kind === 'erase') this.#set('erase', record.body.chain).add(record.body.seq, record.body.seq);
-    else if (record.kind === 'discard') this.#addSeqs('gone', record.body);
-    else if (record.kind === 'policy') this.#policies.push({ time, ...record.body });
+    else if (record.kind === 'discard') {
+      this.#addSeqs('gone', record.body);
+      this.discards.push(record.body);
+    } else if (record.kind === 'policy') this.#policies.push({ time, ...record.body });
     else if (record.kind === 'acknowledge') {
       const { chain, from, to, verdict } = record.body;
       if (isPlainVerdict(verdict)) this.acknowledgements.push({ chain, from, to, verdict });

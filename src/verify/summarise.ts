@@ -86,6 +86,8 @@ function selectionSentences({ index, chain, from, to }: Selection): string[] {
     : [`only ${choices.join(', ')} was read: whether records are missing was not judged`];
 }
 
+const discardsShown = 20;
+
 function logSentences({ system, facts }: Run, remembered: boolean): string[] {
   const sentences: string[] = [];
   if (facts.uncheckedActs > 0) {
@@ -93,6 +95,14 @@ function logSentences({ system, facts }: Run, remembered: boolean): string[] {
       `no --operator-key was given: the signatures of ${facts.uncheckedActs} operators' acts were not checked`,
     );
   }
+  for (const { chain, seqs, reason } of facts.discards.slice(0, discardsShown)) {
+    const count = seqs.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+    sentences.push(
+      `an operator discarded ${count} rejected records of chain ${chain}, seq ${seqs[0]?.[0]} on: ${reason}`,
+    );
+  }
+  const more = facts.discards.length - discardsShown;
+  if (more > 0) sentences.push(`operators discarded rejected records ${more} times more`);
   for (const { number, origin, pinned } of system.instances) {
     const log = system.logs[number];
     if (pinned) {

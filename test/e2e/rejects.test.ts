@@ -97,4 +97,5 @@ t.test('rejects are listed, retried and discarded, and verify agrees', { skip },
   );
   t.strictSame([verdicts.told, verdicts.exit, verdicts.summary.records], [[], 0, 4]);
   t.match(verdicts.summary.counts, { OK: 3, 'REJECTED-OK': 1 });
+  t.match(verdicts.summary.notCovered.join('\n'), /an operator discarded 1 rejected records of chain .*: a test/);
 });
