@@ -25,7 +25,7 @@ export function ownAuthorized(client: Client, batch: Batch): Authorized {
 }
 
 /** Elasticsearch's own words. */
-export function indexReason({ name }: Client, dest: string): string {
+function indexReason({ name }: Client, dest: string): string {
   return `action [indices:data/write/bulk[s]] is unauthorized for user [${name}] on indices [${dest}]`;
 }
 
