@@ -1,9 +1,12 @@
 /** Control runs of the class *process*: with one protection off the laboratory sees what it else never sees. */
 import { join } from 'node:path';
 import t from 'tap';
+import { startProxy } from '../helpers/proxy.ts';
+import type { Fault } from './experiment.ts';
 import { openFaultClass } from './fault-class.ts';
 import { faultyMountMissing, mountFaulty } from './faulty-mount.ts';
 import { killBeforeAnswer, killBeforeSend, killOn, rolledOver, takenIds } from './process-faults.ts';
+import { withoutProtection } from './protections.ts';
 
 const lab = await openFaultClass(t, 'process');
 const skip = lab.missing;
@@ -40,4 +43,19 @@ t.test('without the order of seal and key a seal is missing for ever', { skip: n
   const killed = killOn('after key swap', mount, { op: 'rename', path: 'data/keys/*', phase: 'after' });
   const dataDir = join(mount.dir, 'data');
   await lab.run(t, { dataDir, faults: [killed], without: ['seal-before-key'], sees: ['start', 'verify'] });
+});
+
+t.test('without the lock two proxies spoil the directory', { skip }, async (t) => {
+  const doubled: Fault = {
+    name: 'two proxies on one directory',
+    async inject({ dataDir, upstream, ledger, proxy }) {
+      const nodeFlags = withoutProtection('directory-lock');
+      const second = await startProxy({ dataDir, elasticsearchUrl: upstream.url, nodeFlags });
+      await ledger.grows(500);
+      await second.kill();
+      await proxy.kill();
+    },
+  };
+  const sees = ['start', 'verify', 'lost', 'twice'] as const;
+  await lab.run(t, { faults: [doubled], without: ['directory-lock'], sees });
 });
