@@ -25,6 +25,7 @@ export const protectionNames = [
   'fixed-id',
   'fsync',
   'look-up',
+  'roll-back-compare',
   'seal-before-key',
   'tag-compare',
 ] as const;
@@ -91,6 +92,17 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
         find: 'const unknown = rest.filter((item) => item.unknown);',
         replace: 'const unknown = []; for (const item of rest) item.unknown = false;',
       },
+    ],
+  },
+  'roll-back-compare': {
+    without: 'the comparison with what the search engine knows',
+    edits: [
+      {
+        file: 'src/proxy/stages.ts',
+        find: '(await contact.tryOnce()) && store === undefined ? knowledgeOf(upstream, vkey) : undefined;',
+        replace: '(await contact.tryOnce()) && undefined;',
+      },
+      { file: 'src/proxy/contact.ts', find: 'if (published > signing.sizeAtStart) {', replace: 'if (published < 0) {' },
     ],
   },
   'seal-before-key': {
