@@ -120,7 +120,9 @@ function parseBody(body: Buffer): unknown {
 
 function report(exchange: Exchange, error: unknown, status: number, options: RequestHandlerOptions): void {
   const { log, metrics } = options;
-  const fields = { request: exchange.id, method: exchange.method, path: exchange.target.split('?', 1)[0], status };
+  const { id: request, method, target, caller } = exchange;
+  const client = caller.client && { client: caller.client.name };
+  const fields = { request, method, path: target.split('?', 1)[0], status, ...client };
   metrics.requestsRefused.inc({ reason: error instanceof LogsealError ? error.code : 'other' });
   if (error instanceof LogsealError && error.code === 'CLIENT_GONE') return;
   if (error instanceof LogsealError && error.disposition !== 'stop') log.event('request-refused', { ...fields, error });

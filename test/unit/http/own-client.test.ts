@@ -128,3 +128,12 @@ t.test('mode either: who is not in the file is passed on as before, with its own
   const wrong = { authorization: `Basic ${Buffer.from('app:wrong').toString('base64')}` };
   t.match(await post(`${server.url}/app-1/_doc`, '{"n":1}', wrong), { status: 401 });
 });
+
+t.test('what the proxy was answered stands in during an outage for its own clients alone', async (t) => {
+  const server = await start(t, 'either');
+  const headers = { authorization };
+  t.equal((await fetch(`${server.url}/_license`, { headers })).status, 200);
+  await server.upstream.stop();
+  t.equal((await fetch(`${server.url}/_license`, { headers })).status, 200);
+  t.equal((await fetch(`${server.url}/_license`)).status, 503);
+});
