@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { numberedSender } from '../helpers/bulk-client.ts';
+import { Ledger } from '../faults/ledger.ts';
 import { elasticsearchMissing, sharedElasticsearch } from '../helpers/elasticsearch.ts';
 import type { RunningProxy } from '../helpers/proxy.ts';
 import { startProxy } from '../helpers/proxy.ts';
@@ -32,14 +32,12 @@ t.test(
       elasticsearchUrl: url,
       environment: { LOGSEAL_TEMPLATES: 'advise', LOGSEAL_WAL_KEEP: '1h' },
     });
-    const sender = numberedSender({ dest, perBulk: 50, connections: 1 });
+    const ledger = new Ledger({ dest, perBulk: 50, connections: 1 });
     const began = Date.now();
-    const enough = Promise.withResolvers<void>();
-    const sending = sender.run(proxy.url, enough.promise);
+    ledger.start(proxy.url);
     // The estimate wants records over more than a second.
-    while (sender.acknowledged.length < 20 || Date.now() - began < 1500) await pause(50);
-    enough.resolve();
-    await sending;
+    while (ledger.acknowledged < 1000 || Date.now() - began < 1500) await pause(50);
+    await ledger.stop();
     const environment = {
       LOGSEAL_DATA_DIR: dataDir,
       LOGSEAL_ELASTICSEARCH_URL: url,

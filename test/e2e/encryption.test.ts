@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
-import { numberedSender } from '../helpers/bulk-client.ts';
+import { Ledger } from '../faults/ledger.ts';
 import { ownElasticsearchMissing, startElasticsearch } from '../helpers/elasticsearch.ts';
 import { engineClient } from '../helpers/engine-client.ts';
 import { freePort, startProxy } from '../helpers/proxy.ts';
@@ -51,8 +51,7 @@ t.test('records that wait are not to be read without the key, and are all delive
   const start = (environment: Record<string, string>) =>
     startProxy({ dataDir, elasticsearchUrl: engine.url, environment });
   const encrypted = { CREDENTIALS_DIRECTORY: credentials, LOGSEAL_ENCRYPTION_KEY_FILE: 'credential:log-key' };
-  const sender = numberedSender({ dest: 'encrypted', perBulk, connections: 3 });
-  const acknowledgedBy = () => sender.acknowledged.length;
+  const ledger = new Ledger({ dest: 'encrypted', perBulk });
 
   for (let kill = 0; kill < kills; kill += 1) {
     const proxy = await start(encrypted);
@@ -65,10 +64,10 @@ t.test('records that wait are not to be read without the key, and are all delive
       );
       await engine.kill();
     }
-    const before = acknowledgedBy();
-    const killed = until('load', () => acknowledgedBy() >= before + bulksBetween).then(() => proxy.kill());
-    await sender.run(proxy.url, killed);
-    await killed;
+    ledger.start(proxy.url);
+    await ledger.grows(bulksBetween * perBulk);
+    await proxy.kill();
+    await ledger.stop(0);
   }
   t.strictSame(await filesWith(dataDir, canary), [], 'no file of the data directory holds the text of a record');
 
@@ -82,17 +81,16 @@ t.test('records that wait are not to be read without the key, and are all delive
   await engine.restart();
   await elastic.settled();
   const last = await start(encrypted);
-  const acknowledged = sender.acknowledged.reduce((sum, [from, to]) => sum + to - from, 0);
+  const { acknowledged } = ledger;
   t.equal(await last.stop(90_000), 0, 'a graceful stop delivers the rest');
-  const times = new Map<number, number>();
+  const times = new Map<string, number>();
   for (const { _source } of await elastic.hits('encrypted')) {
-    const n = (_source as unknown as { n: number }).n;
-    times.set(n, (times.get(n) ?? 0) + 1);
+    const { n, attempt } = _source as unknown as { n: number; attempt: number };
+    times.set(`${n}.${attempt}`, (times.get(`${n}.${attempt}`) ?? 0) + 1);
   }
-  const numbers = sender.acknowledged.flatMap(([from, to]) => Array.from({ length: to - from }, (_, at) => from + at));
   t.ok(acknowledged >= kills * bulksBetween * perBulk, `${acknowledged} acknowledged`);
   t.strictSame(
-    numbers.filter((n) => times.get(n) !== 1),
+    ledger.acknowledgedKeys().filter((key) => times.get(key) !== 1),
     [],
     'each once',
   );
@@ -120,11 +118,10 @@ t.test(
     const dataDir = join(t.testdir({ data: {} }), 'data');
     const away = `http://127.0.0.1:${await freePort()}`;
     const send = async (url: string) => {
-      const sender = numberedSender({ dest: 'clear', perBulk: 10, connections: 1 });
-      await sender.run(
-        url,
-        until('an answer', () => sender.acknowledged.length > 0),
-      );
+      const ledger = new Ledger({ dest: 'clear', perBulk: 10, connections: 1 });
+      ledger.start(url);
+      await ledger.grows(1);
+      await ledger.stop();
     };
     const clear = await startProxy({ dataDir, elasticsearchUrl: away });
     await send(clear.url);

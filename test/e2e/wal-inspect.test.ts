@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import t from 'tap';
-import { numberedSender } from '../helpers/bulk-client.ts';
+import { Ledger } from '../faults/ledger.ts';
 import { run } from '../helpers/command.ts';
 import type { RunningProxy } from '../helpers/proxy.ts';
 import { startProxy } from '../helpers/proxy.ts';
@@ -56,9 +56,8 @@ t.test(
   async (t) => {
     const proxy = await proxyOf(t);
     const { dataDir } = proxy;
-    const sender = numberedSender({ dest: 'logs-inspected', perBulk: 100, connections: 2 });
-    const loaded = Promise.withResolvers<void>();
-    const sending = sender.run(proxy.url, loaded.promise);
+    const ledger = new Ledger({ dest: 'logs-inspected', perBulk: 100, connections: 2, pauseMs: 0 });
+    ledger.start(proxy.url);
     try {
       let removed = 0;
       // Until old segments have gone under it, at least some rounds.
@@ -74,8 +73,7 @@ t.test(
       }
       t.ok(removed >= 3, `segments went while others were read (${removed})`);
     } finally {
-      loaded.resolve();
-      await sending;
+      await ledger.stop();
     }
     await t.rejects(
       run(process.execPath, [...readOnly, main, 'keygen', 'auditor', '--out', join(dataDir, 'written')]),
@@ -90,10 +88,9 @@ t.test(
   async (t) => {
     const proxy = await proxyOf(t);
     const { dataDir } = proxy;
-    const sender = numberedSender({ dest: 'logs-inspected', perBulk: 100, connections: 2 });
-    const loaded = Promise.withResolvers<void>();
-    const sending = sender.run(proxy.url, loaded.promise);
-    while (sender.acknowledged.length < 50) await pause(20);
+    const ledger = new Ledger({ dest: 'logs-inspected', perBulk: 100, connections: 2, pauseMs: 0 });
+    ledger.start(proxy.url);
+    await ledger.grows(5000);
     let [inspected, checked] = ['', ''];
     try {
       await standStill(proxy.pid);
@@ -103,8 +100,7 @@ t.test(
       t.strictSame(fingerprint(dataDir), before);
     } finally {
       process.kill(proxy.pid, 'SIGCONT');
-      loaded.resolve();
-      await sending;
+      await ledger.stop();
     }
     t.match(inspected, /Write-ahead log of .*Waiting for the search engine.*Seal log/s);
     t.match(checked, /No damage found/);

@@ -144,6 +144,17 @@ export class Ledger {
     return `{"@timestamp":"2026-11-23T21:00:00Z","n":${n},"attempt":${attempt},${extra(n)}"message":"${message}"}`;
   }
 
+  /** Of every acknowledged record: `number.attempt`. */
+  acknowledgedKeys(): string[] {
+    return this.bulks
+      .filter(({ outcome }) => outcome === 'acknowledged')
+      .flatMap(({ first, count, attempt, failed }) =>
+        Array.from({ length: count }, (_, at) => first + at)
+          .filter((n) => !failed.has(n))
+          .map((n) => `${n}.${attempt}`),
+      );
+  }
+
   /** Gives out numbers: a request to be sent by hand or by `body`. */
   draw(connection = 0, count = this.options.perBulk): SentBulk {
     const first = this.#records;
