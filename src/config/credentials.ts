@@ -1,8 +1,7 @@
 /** Reads what the connection settings only point at. The result holds secrets: hand it to the connection, never to a log. */
-import { readFileSync } from 'node:fs';
-import { LogsealError } from '../errors.ts';
 import type { Config } from './config.ts';
 import { readPrivateFile, readSecretFile } from './secret-file.ts';
+import { checkPair, readCertificates } from './tls-files.ts';
 
 export interface UpstreamSettings {
   readonly nodes: readonly string[];
@@ -23,24 +22,21 @@ export interface UpstreamSettings {
 export function readUpstreamSettings({ elasticsearch, secrets }: Config): UpstreamSettings {
   const secret = (path: string | undefined) =>
     path === undefined ? undefined : readSecretFile(path, secrets.permissions);
+  const { caFile, certificateFile, keyFile } = elasticsearch;
+  const certificate = certificateFile === undefined ? undefined : readCertificates(certificateFile);
+  const key = keyFile === undefined ? undefined : readPrivateFile(keyFile, secrets.permissions);
+  if (certificate !== undefined && key !== undefined) {
+    checkPair(certificate, certificateFile ?? '', key, keyFile ?? '');
+  }
   return {
     nodes: elasticsearch.url,
-    ca: elasticsearch.caFile === undefined ? undefined : readCertificates(elasticsearch.caFile),
+    ca: caFile === undefined ? undefined : readCertificates(caFile),
     caFingerprint: elasticsearch.caFingerprint,
-    certificate:
-      elasticsearch.certificateFile === undefined ? undefined : readCertificates(elasticsearch.certificateFile),
-    key: elasticsearch.keyFile === undefined ? undefined : readPrivateFile(elasticsearch.keyFile, secrets.permissions),
+    certificate,
+    key,
     apiKey: secret(elasticsearch.apiKeyFile),
     username: elasticsearch.username,
     password: secret(elasticsearch.passwordFile),
     requestTimeoutMs: elasticsearch.requestTimeout,
   };
-}
-
-function readCertificates(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new LogsealError('CONFIG_INVALID', `${path}: the certificate file cannot be read`, { path, cause });
-  }
 }

@@ -78,20 +78,28 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
   'elasticsearch.caFile': {
     type: 'path',
     default: null,
+    reload: true,
     reason: 'PEM of the authority that signed the cluster certificate; not set means those of Node.js',
   },
   'elasticsearch.caFingerprint': {
     type: 'text',
     default: null,
+    reload: true,
     reason:
       'SHA-256 of the certificate of that authority, or of the node itself, as Elasticsearch prints it at its first start; in place of caFile',
   },
   'elasticsearch.certificateFile': {
     type: 'path',
     default: null,
+    reload: true,
     reason: "PEM of the proxy's own certificate, for a cluster that asks its clients for one; with keyFile",
   },
-  'elasticsearch.keyFile': { type: 'secret', default: null, reason: 'PEM of the private key of that certificate' },
+  'elasticsearch.keyFile': {
+    type: 'secret',
+    default: null,
+    reload: true,
+    reason: 'PEM of the private key of that certificate',
+  },
   'elasticsearch.apiKeyFile': {
     type: 'secret',
     default: null,

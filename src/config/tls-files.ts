@@ -95,7 +95,8 @@ function readAuthorities(path: string): string {
   return text;
 }
 
-function readCertificates(path: string): string {
+/** Errors: CONFIG_INVALID unless all of it is PEM certificates that can be read. */
+export function readCertificates(path: string): string {
   let text: string;
   try {
     const { size } = statSync(path);
@@ -121,7 +122,8 @@ function blocksOf(text: string): string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
-function checkPair(certificate: string, certificateFile: string, key: string, keyFile: string): void {
+/** Errors: CONFIG_INVALID unless the key is that of the first certificate, and both are strong enough. */
+export function checkPair(certificate: string, certificateFile: string, key: string, keyFile: string): void {
   let fits: boolean;
   try {
     fits = new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));

@@ -4,6 +4,7 @@ import type { RejectDetail } from '../journal/reject-detail.ts';
 import type { EventName } from '../log.ts';
 import type { Credentials } from '../upstream/connection.ts';
 import type { TemplatesMode } from '../upstream/mapping-keeper.ts';
+import type { NodeTls } from '../upstream/node-connector.ts';
 import type { LogDirectory } from '../wal/frame-cipher.ts';
 import type { Position } from '../wal/position.ts';
 import type { BatchOptions } from './batch.ts';
@@ -34,7 +35,7 @@ export type ToDelivery =
   | { kind: 'unwatch'; chain: string; from: number; count: number }
   | { kind: 'retry'; call: number; request: RetryRequest }
   | { kind: 'controlled'; call: number; error: string | undefined }
-  | { kind: 'credentials'; credentials: Credentials }
+  | { kind: 'credentials'; credentials: Credentials & NodeTls }
   /** What the search engine has not answered after `graceMs` is left unknown. */
   | { kind: 'stop'; graceMs: number };
 

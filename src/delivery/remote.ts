@@ -6,9 +6,11 @@ import { Worker } from 'node:worker_threads';
 import { LogsealError } from '../errors.ts';
 import type { EventName } from '../log.ts';
 import type { Credentials } from '../upstream/connection.ts';
+import type { NodeTls } from '../upstream/node-connector.ts';
 import type { Position } from '../wal/position.ts';
 import { comparePositions } from '../wal/position.ts';
 import type { ControlCall, FromDelivery, ThreadStart, ToDelivery } from './message.ts';
+import { messageOf } from './message-of.ts';
 import type { DeliveryStats, SettledRecord } from './port.ts';
 import type { RetriedRecord, RetryRequest } from './retry.ts';
 import type { BulkTiming } from './search-engine.ts';
@@ -81,8 +83,8 @@ export class RemoteDelivery {
     this.#say({ kind: 'unwatch', chain, from, count });
   }
 
-  /** Another key or password towards the search engine, from the next request on. */
-  replaceCredentials(credentials: Credentials): void {
+  /** Another key, password or certificate towards the search engine. */
+  replaceCredentials(credentials: Credentials & NodeTls): void {
     this.#say({ kind: 'credentials', credentials });
   }
 
@@ -121,7 +123,7 @@ export class RemoteDelivery {
       this.#retries.delete(message.call);
       waiting?.(message.records, message.error);
     } else if (message.kind === 'control') void this.#control(message.call, message.control);
-    else if (message.kind === 'fatal') fatal(message.error);
+    else if (message.kind === 'fatal') fatal(failure(message.error));
     else if (message.kind === 'stats') {
       this.#newest = { stats: message.stats, durable: message.durable, nodesOut: message.nodesOut };
       stats(message.stats, message.timings);
@@ -154,4 +156,9 @@ export class RemoteDelivery {
   #say(message: ToDelivery): void {
     this.#worker.postMessage(message);
   }
+}
+
+/** What comes out of the thread has lost its code on the way. */
+function failure(cause: unknown): LogsealError {
+  return new LogsealError('DELIVERY_FAILED', `delivery failed: ${messageOf(cause)}`, { cause });
 }

@@ -1,4 +1,4 @@
-/** The proxy's own credentials towards the search engine, read again on reload: in this thread, and in that of delivery. */
+/** The proxy's own credentials towards the search engine, and what it believes of it, read again on reload: in this thread, and in that of delivery. */
 import type { Config } from '../config/config.ts';
 import { readUpstreamSettings } from '../config/credentials.ts';
 import type { Prepare } from './reload.ts';
@@ -24,6 +24,6 @@ export function prepareCredentials(
 }
 
 function read(config: Config) {
-  const { apiKey, username, password } = readUpstreamSettings(config);
-  return { apiKey, username, password };
+  const { apiKey, username, password, ca, caFingerprint, certificate, key } = readUpstreamSettings(config);
+  return { apiKey, username, password, ca, caFingerprint, certificate, key };
 }

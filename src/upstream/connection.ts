@@ -66,8 +66,12 @@ export class Connection {
     return this.#authorization;
   }
 
-  /** Another key or password of the proxy itself, from the next request on; sockets stay open. */
-  replaceCredentials(credentials: Credentials): void {
+  /**
+   * Another key or password of the proxy itself, from the next request on; other certificates, from the next socket on. Open
+   * sockets go on.
+   */
+  replaceCredentials(credentials: Credentials & NodeTls): void {
+    this.#nodes.replaceTls(credentials);
     this.#authorization = authorizationOf({ ...credentials, nodes: this.#options.nodes });
   }
 

@@ -21,7 +21,7 @@ export interface NodeTls {
   key?: string | undefined;
 }
 
-type Connector = buildConnector.connector;
+export type Connector = buildConnector.connector;
 
 /** An error of it has `notSent: true`: whatever was to be sent is still here. */
 export function nodeConnector(options: NodeTls, timeoutMs: number): Connector {

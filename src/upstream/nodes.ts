@@ -5,7 +5,7 @@
 import { Pool } from 'undici';
 import { LogsealError } from '../errors.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import type { NodeTls } from './node-connector.ts';
+import type { Connector, NodeTls } from './node-connector.ts';
 import { nodeConnector } from './node-connector.ts';
 import { RequestAttempt } from './request-attempt.ts';
 
@@ -41,17 +41,25 @@ const probeAnswerBytesMax = 1024 * 1024;
 export class Nodes {
   readonly #nodes: Known[];
   readonly #options: NodesOptions;
+  #connector: Connector;
   #turn = 0;
   #closed = false;
 
   /** Errors: CONFIG_INVALID for an address that is none. */
   constructor(options: NodesOptions) {
     this.#options = options;
+    this.#connector = nodeConnector(options, options.connectTimeoutMs);
+    const connector: Connector = (to, callback) => this.#connector(to, callback);
     this.#nodes = options.addresses.map((address) => ({
-      ...openNode(address, options),
+      ...openNode(address, options, connector),
       failures: 0,
       probe: undefined,
     }));
+  }
+
+  /** Sockets that are opened from now on believe and show this; open ones go on. */
+  replaceTls(tls: NodeTls): void {
+    this.#connector = nodeConnector(tls, this.#options.connectTimeoutMs);
   }
 
   get names(): string[] {
@@ -114,7 +122,7 @@ export class Nodes {
   }
 }
 
-function openNode(address: string, options: NodesOptions): Node {
+function openNode(address: string, options: NodesOptions, connector: Connector): Node {
   const common = {
     connections: options.connectionsMax,
     pipelining: 1,
@@ -134,6 +142,6 @@ function openNode(address: string, options: NodesOptions): Node {
     // The text itself may hold a password.
     throw new LogsealError('CONFIG_INVALID', 'a search engine address is neither an http(s) URL nor unix:/path');
   }
-  const pool = new Pool(url.origin, { ...common, connect: nodeConnector(options, connectTimeoutMs) });
+  const pool = new Pool(url.origin, { ...common, connect: connector });
   return { name: url.origin, pool, basePath: url.pathname.replace(/\/+$/, '') };
 }

@@ -16,6 +16,7 @@ import type { StoredRecord, WantedRecord } from './lookup.ts';
 import { Lookup } from './lookup.ts';
 import type { TemplatesMode } from './mapping-keeper.ts';
 import { MappingKeeper } from './mapping-keeper.ts';
+import type { NodeTls } from './node-connector.ts';
 import type { Permission } from './privileges.ts';
 import { Privileges } from './privileges.ts';
 import { Templates } from './templates.ts';
@@ -92,8 +93,8 @@ export class Upstream {
     return this.#privileges.secured;
   }
 
-  /** Another key or password of the proxy itself, from the next request on. */
-  replaceCredentials(credentials: Credentials): void {
+  /** Another key or password of the proxy itself, from the next request on; other certificates, from the next socket on. */
+  replaceCredentials(credentials: Credentials & NodeTls): void {
     this.connection.replaceCredentials(credentials);
   }
 

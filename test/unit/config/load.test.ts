@@ -6,6 +6,7 @@ import { readUpstreamSettings } from '../../../src/config/credentials.ts';
 import { readFlags } from '../../../src/config/flags.ts';
 import { changedSettings, configDigest, loadConfig } from '../../../src/config/load.ts';
 import { LogsealError } from '../../../src/errors.ts';
+import { Authority } from '../../helpers/authority.ts';
 
 interface Problem {
   where: string;
@@ -211,7 +212,7 @@ t.test('settings that contradict each other are named', async (t) => {
 });
 
 t.test('a secret file must be private, unless the platform is said to mount it so', async (t) => {
-  const dir = t.testdir({ password: 'hunter2\n', key: 'abc', ca: 'PEM' });
+  const dir = t.testdir({ password: 'hunter2\n', key: 'abc', ca: new Authority('ours').certificate });
   const path = join(dir, 'password');
   const flags = {
     'elasticsearch-url': 'https://x:9200',
@@ -228,7 +229,7 @@ t.test('a secret file must be private, unless the platform is said to mount it s
     nodes: ['https://x:9200'],
     username: 'u',
     password: 'hunter2',
-    ca: 'PEM',
+    ca: /^-----BEGIN CERTIFICATE/,
     requestTimeoutMs: 60_000,
   });
   t.notMatch(JSON.stringify(config), /hunter2/);

@@ -21,6 +21,7 @@ interface TlsNode {
   /** Requests that came. */
   asked: () => number;
   replace: (chain: string[], key: string) => void;
+  hangUp: () => void;
 }
 
 async function listen(t: Test, chain: string[], key: string, clientCa?: string): Promise<TlsNode> {
@@ -45,6 +46,7 @@ async function listen(t: Test, chain: string[], key: string, clientCa?: string):
   return {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked: () => asked,
+    hangUp: () => server.closeAllConnections(),
     // Sessions too, or the old certificate would go on to count in them.
     replace: (cert, newKey) => {
       server.setSecureContext({ cert: cert.join('\n'), key: newKey });
@@ -120,4 +122,24 @@ t.test('a cluster that asks for a certificate gets that of the proxy', async (t)
     t.match(await ask(t, server.url, { ...trust, certificate: own.certificate, key: own.key }), { client: 'logseal' });
     await t.rejects(ask(t, server.url, trust), { code: /^UPSTREAM_/ });
   }
+});
+
+t.test('other certificates are believed and shown from the next socket on', async (t) => {
+  const own = authority.issue({ name: 'proxy', for: 'client' });
+  const next = authority.issue({ name: 'proxy, renewed', for: 'client' });
+  const node = await listen(t, [good.certificate], good.key, authority.certificate);
+  const shown = { certificate: own.certificate, key: own.key };
+  const wrong = { ca: stranger.certificate, ...shown };
+  const connection = new Connection({ nodes: [node.url], requestTimeoutMs: 5_000, clock: new ManualClock(), ...wrong });
+  t.teardown(() => connection.close());
+  await t.rejects(connection.ask('GET', '/'), { code: 'UPSTREAM_REFUSED' }, 'another authority than that of the node');
+  connection.replaceCredentials({ ca: authority.certificate, ...shown });
+  t.match((await connection.ask('GET', '/')).body, { client: 'proxy' });
+  connection.replaceCredentials({ ca: authority.certificate, certificate: next.certificate, key: next.key });
+  t.match((await connection.ask('GET', '/')).body, { client: 'proxy' }, 'the open socket goes on');
+  node.hangUp();
+  let answer: { body: unknown } | undefined;
+  // The socket may be found closed only by asking.
+  while (answer === undefined) answer = await connection.ask('GET', '/').catch(() => undefined);
+  t.match(answer.body, { client: 'proxy, renewed' });
 });
