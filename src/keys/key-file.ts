@@ -18,6 +18,7 @@ import { chainIdBytes, EpochKeys, keyBytes, treeDepth } from '../chain/key-tree.
 import { suiteOf } from '../chain/suite.ts';
 import { LogsealError } from '../errors.ts';
 import { syncDirectory } from '../lib/durable-file.ts';
+import { isFullError } from '../lib/file-system.ts';
 
 const magic = Buffer.from('LSK1');
 const suiteAt = magic.length;
@@ -33,9 +34,21 @@ export function keyFilePath(dir: string, chain: Buffer): string {
   return join(dir, `${chain.toString('base64url')}.key`);
 }
 
-/** Puts the keys in place of those of the epoch before, durably, then overwrites what was there. ENOSPC can be tried again. */
+/**
+ * Puts the keys in place of those of the epoch before, durably, then overwrites what was there. ENOSPC can be tried again.
+ * Throws WAL_FAILED, naming the file, when the disk fails.
+ */
 export async function writeKeyFile(dir: string, keys: EpochKeys): Promise<void> {
   const path = keyFilePath(dir, keys.chain);
+  try {
+    await replaceKeyFile(dir, path, keys);
+  } catch (cause) {
+    if (isFullError(cause)) throw cause;
+    throw new LogsealError('WAL_FAILED', `the key file ${path} failed to reach the disk`, { cause, path });
+  }
+}
+
+async function replaceKeyFile(dir: string, path: string, keys: EpochKeys): Promise<void> {
   const temporary = `${path}.tmp`;
   const old = await openIfThere(path);
   const bytes = encode(keys);

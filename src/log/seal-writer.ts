@@ -161,9 +161,9 @@ export class SealWriter {
   }
 
   #fail(cause: unknown): void {
-    this.#failure = new LogsealError('WAL_FAILED', 'the seal log failed to reach the disk; it must be recovered', {
-      cause,
-    });
+    const { directory } = this.#files;
+    const what = `the seal log in ${directory} failed to reach the disk; it must be recovered`;
+    this.#failure = new LogsealError('WAL_FAILED', what, { cause, directory });
     for (const append of [...this.#flying, ...this.#queue.splice(0)]) append.reject(this.#failure);
     this.#flying = [];
   }

@@ -22,13 +22,15 @@ export const slotBytes = 256 * 1024;
 
 export class CursorFile<T> {
   readonly #file: DiskFile;
+  readonly #path: string;
   #saves: number;
   #turn: Promise<void> = Promise.resolve();
   #waiting: { text: string; saved: Promise<void> } | undefined;
   #failure: LogsealError | undefined;
 
-  private constructor(file: DiskFile, saves: number) {
+  private constructor(file: DiskFile, path: string, saves: number) {
     this.#file = file;
+    this.#path = path;
     this.#saves = saves;
   }
 
@@ -46,13 +48,13 @@ export class CursorFile<T> {
       file = await fs.open(path, 'edit');
     } catch (error) {
       if (!isMissingError(error)) throw error;
-      return { cursor: new CursorFile<T>(await makeFile(fs, path), 0), value: undefined };
+      return { cursor: new CursorFile<T>(await makeFile(fs, path), path, 0), value: undefined };
     }
     const newest = await newestSlot(file, path).catch(async (error: unknown) => {
       await file.close();
       throw error;
     });
-    const cursor = new CursorFile<T>(file, newest.saves);
+    const cursor = new CursorFile<T>(file, path, newest.saves);
     if (newest.text === '') return { cursor, value: undefined };
     const value = read(JSON.parse(newest.text));
     // What the cache shows need not be on the disk (a failed fsync before the last stop): say it again.
@@ -114,7 +116,11 @@ export class CursorFile<T> {
       await this.#file.syncBytes();
       this.#saves = saves;
     } catch (cause) {
-      this.#failure = new LogsealError('WAL_FAILED', 'the cursor file failed to reach the disk', { cause });
+      const path = this.#path;
+      this.#failure = new LogsealError('WAL_FAILED', `the cursor file ${path} failed to reach the disk`, {
+        cause,
+        path,
+      });
       throw this.#failure;
     }
   }

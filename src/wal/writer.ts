@@ -274,13 +274,9 @@ export class GroupWriter {
   }
 
   #fail(cause: unknown): void {
-    const failure = new LogsealError(
-      'WAL_FAILED',
-      'the write-ahead log failed to reach the disk; it must be recovered',
-      {
-        cause,
-      },
-    );
+    const { directory } = this.#options;
+    const what = `the write-ahead log in ${directory} failed to reach the disk; it must be recovered`;
+    const failure = new LogsealError('WAL_FAILED', what, { cause, directory });
     this.#failure = failure;
     this.#queue.refuseFlying(undefined, failure);
     this.#queue.refuseWaiting(undefined, failure);

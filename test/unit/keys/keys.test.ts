@@ -231,5 +231,5 @@ t.test('a missing or damaged key file is refused, whichever byte is wrong', asyn
   const file = join(dir, 'file');
   writeFileSync(file, '');
   chmodSync(file, 0o600);
-  await t.rejects(writeKeyFile(join(file, 'x'), keys), { code: 'ENOTDIR' });
+  await t.rejects(writeKeyFile(join(file, 'x'), keys), { code: 'WAL_FAILED', cause: { code: 'ENOTDIR' } });
 });
