@@ -209,6 +209,17 @@ t.test('settings that contradict each other are named', async (t) => {
   t.strictSame(keys({ 'instance-name': 'a+b' }), ['instance.name']);
   t.strictSame(keys({ 'auditor-certificates': '/nowhere/a.pem' }), ['auditor.certificates']);
   t.strictSame(keys({ 'elasticsearch-ca-file': '/nowhere/ca.pem' }), ['elasticsearch.caFile']);
+  t.strictSame(keys({ 'clients-file': '/nowhere/clients.yaml' }), ['clients.file']);
+  const pinned = {
+    'elasticsearch-url': 'https://a,https://b',
+    'elasticsearch-ca-fingerprint': `${'AB:'.repeat(31)}AB`,
+  };
+  t.ok(loadConfig({ environment: {}, flags: pinned }));
+  t.ok(loadConfig({ environment: {}, flags: { ...pinned, 'elasticsearch-ca-fingerprint': 'ab'.repeat(32) } }));
+  const fingerprint = ['elasticsearch.caFingerprint'];
+  t.strictSame(keys({ ...pinned, 'elasticsearch-ca-fingerprint': 'ab'.repeat(20) }), fingerprint);
+  t.strictSame(keys({ ...pinned, 'elasticsearch-url': 'https://a,http://b' }), fingerprint, 'a node without TLS');
+  t.strictSame(keys({ 'elasticsearch-certificate-file': import.meta.filename }), ['elasticsearch.certificateFile']);
 });
 
 t.test('a secret file must be private, unless the platform is said to mount it so', async (t) => {
