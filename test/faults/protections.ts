@@ -22,6 +22,7 @@ export const protectionNames = [
   'cursor-behind-answers',
   'directory-fsync',
   'directory-lock',
+  'failed-write',
   'fixed-id',
   'fsync',
   'look-up',
@@ -63,6 +64,16 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
   'directory-lock': {
     without: 'the lock of the data directory',
     edits: [{ file: 'src/wal/lock.ts', find: '; BEGIN EXCLUSIVE', replace: '' }],
+  },
+  'failed-write': {
+    without: 'the stop at a failed write',
+    edits: [
+      {
+        file: 'src/wal/writer.ts',
+        find: 'if (!isFullError(error)) throw error;\n      // Durably',
+        replace: 'if (!isFullError(error)) return true;\n      // Durably',
+      },
+    ],
   },
   'fixed-id': {
     without: 'a fixed id for each record',

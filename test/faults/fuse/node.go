@@ -187,7 +187,9 @@ func (n *node) Write(ctx context.Context, f fs.FileHandle, data []byte, off int6
 			return before.errno
 		}
 		written, e = f.(fs.FileWriter).Write(ctx, data, off)
-		c.data, c.size = data[:written], uint64(written)
+		if e == 0 {
+			c.data, c.size = data[:written], uint64(written)
+		}
 		return e
 	})
 	if errno != 0 {
