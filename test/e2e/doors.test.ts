@@ -154,6 +154,9 @@ t.test('TLS on both ports, a client certificate and a token', async (t) => {
       settings: ['intake.bodyBytesMax', 'log.level'],
       changes: [/^certificate [0-9a-f]{64}$/, 'admin token'],
     });
+    // Written after the other, and read from a pipe.
+    while (eventsOf(proxy, 'config-needs-restart').length === 0)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     t.match(eventsOf(proxy, 'config-needs-restart'), [{ settings: ['ack'] }]);
     await more(20);
     over = true;
