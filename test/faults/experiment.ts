@@ -19,7 +19,7 @@ import type { Row } from './row.ts';
 import { record } from './row.ts';
 import { emptyEngine } from './stored.ts';
 
-/** Damage that a control run can show. `verify`: verification finds something. `start`: the proxy cannot start any more. */
+/** Damage that a control run can show. `verify`: verification finds something. `start`: the proxy does not start or go on any more. */
 export type Damage = 'lost' | 'twice' | 'outOfPlace' | 'verify' | 'start';
 
 /** What stands while an experiment runs. */
@@ -198,7 +198,6 @@ class Bench implements Scene {
         if (this.#startFailure !== undefined) break;
         const first = injections.length === 0 ? 0 : this.ledger.numbered;
         injections.push({ fault: fault.name, first, recoverMs: await this.#hurt(fault, time) });
-        if (this.#startFailure === undefined) await this.#grows(recordsBetween);
       }
     }
     await this.ledger.stop(this.#startFailure === undefined ? stopMsMax : 0);
@@ -214,22 +213,20 @@ class Bench implements Scene {
 
   /** Milliseconds until a record was acknowledged again. */
   async #hurt({ name, inject }: Fault, time: number): Promise<number | undefined> {
+    const { recordsBetween = 200, sees } = this.#options;
     this.#recoverMs = undefined;
     await inTime(inject(this, time), `${name}: injection ${time} did not end`);
     const fromMs = performance.now();
-    if (await hasEnded(this.proxy)) await this.#restartOrNot();
-    else if (this.#recoverMs === undefined) await this.#recovered(fromMs);
-    return this.#recoverMs;
-  }
-
-  /** A control run may have damaged the directory so that nothing starts on it: that is seen, too. */
-  async #restartOrNot(): Promise<void> {
     try {
-      await this.restart();
+      if (await hasEnded(this.proxy)) await this.restart();
+      else if (this.#recoverMs === undefined) await this.#recovered(fromMs);
+      await this.#grows(recordsBetween);
     } catch (error) {
-      if (!this.#options.sees?.includes('start')) throw error;
+      // A control run may have damaged the directory so that nothing goes on with it: that is seen, too.
+      if (!sees?.includes('start')) throw error;
       this.#startFailure = String(error);
     }
+    return this.#recoverMs;
   }
 
   /** As many documents as records were acknowledged, or the time is over: then the judge says what is missing. */

@@ -48,14 +48,24 @@ t.test('without the order of seal and key a seal is missing for ever', { skip: n
 t.test('without the lock two proxies spoil the directory', { skip }, async (t) => {
   const doubled: Fault = {
     name: 'two proxies on one directory',
+    // The first stands still meanwhile, so that the second finds a whole directory, and goes on in it.
     async inject({ dataDir, upstream, ledger, proxy }) {
+      process.kill(proxy.pid, 'SIGSTOP');
       const nodeFlags = withoutProtection('directory-lock');
       const second = await startProxy({ dataDir, elasticsearchUrl: upstream.url, nodeFlags });
-      await ledger.grows(500);
+      const bulk = ledger.draw(ledger.options.connections, 300);
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const answer = await fetch(`${second.url}/_bulk`, { method: 'POST', headers, body: ledger.body(bulk) });
+      ledger.settle(bulk, answer.status, await answer.text());
       await second.kill();
+      process.kill(proxy.pid, 'SIGCONT');
+      await Promise.race([ledger.grows(300).catch(() => undefined), proxy.ended]);
       await proxy.kill();
     },
   };
-  const sees = ['start', 'verify', 'lost', 'twice'] as const;
-  await lab.run(t, { faults: [doubled], without: ['directory-lock'], sees });
+  await lab.run(t, {
+    faults: [doubled],
+    without: ['directory-lock'],
+    sees: ['start', 'verify', 'lost', 'twice'],
+  });
 });
