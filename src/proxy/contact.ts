@@ -11,9 +11,10 @@ import type { Instance, InstanceState } from '../sequencer/instance.ts';
 import type { Signing } from '../sequencer/open.ts';
 import type { RunningStore } from '../store/worker.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { checkUpstream, publishedSize } from './first-contact.ts';
+import { checkUpstream, newestCheckpoint } from './first-contact.ts';
 import type { ProxyOptions } from './options.ts';
 import type { ReadyReason } from './readiness.ts';
+import { remoteKnowledge } from './remote-knowledge.ts';
 
 export interface ContactOptions {
   options: Pick<ProxyOptions, 'config' | 'log' | 'fatal'>;
@@ -128,7 +129,7 @@ export class Contact {
   }
 
   async #open(): Promise<void> {
-    const { options, instance, upstream } = this.#options;
+    const { options, instance, upstream, store } = this.#options;
     const { signing, delivery, vkey } = this.#attached ?? {};
     if (signing === undefined || delivery === undefined || vkey === undefined) throw new TypeError('nothing attached');
     await this.#identify(await this.#ask());
@@ -148,16 +149,22 @@ export class Contact {
     }
     const key = decodeVkey(vkey);
     if (key === undefined) throw new TypeError('our own verifier key cannot be read');
-    const published = await publishedSize(upstream.connection, key);
-    if (published > signing.sizeAtStart) {
+    const newest = await newestCheckpoint(upstream.connection, key);
+    const published = newest?.size ?? 0;
+    const { unconfirmed } = instance.state;
+    const ownSize = unconfirmed?.size ?? signing.sizeAtStart;
+    const behind = newest !== undefined && published > ownSize && !(await signing.knows(newest));
+    if (behind || (store === undefined && (await signing.isContradicted(remoteKnowledge(upstream.connection, key))))) {
       this.#hold(
-        `ROLLED-BACK: the search engine knows a log of ${published} seals, this data directory had ${signing.sizeAtStart} at its ` +
-          'start, before the search engine answered. An old copy was put back: restart the proxy while the search engine answers',
+        'ROLLED-BACK: the search engine knows more than this data directory did when it was started, and it was signed on ' +
+          'before the search engine answered. An old copy was put back: nothing is delivered, and what was signed waits in the log',
       );
-      options.log.event('chain-rolled-back', { instance: instance.origin, published, own: signing.sizeAtStart });
+      options.log.event('chain-rolled-back', { instance: instance.origin, published, own: ownSize });
       return;
     }
     if (this.#stopped) return;
+    // A full disk keeps nobody from draining: then the next start looks closer before it believes in a roll-back.
+    await this.#remember({ unconfirmed: undefined });
     await delivery.start();
     this.#unavailable = false;
     this.problem = undefined;

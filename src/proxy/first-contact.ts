@@ -26,14 +26,9 @@ export function checkUpstream(known: string | undefined, found: string, dataDir:
 const checkpointsLooked = 100;
 
 /**
- * The largest log size that a checkpoint in the search engine states under our own key; 0 if there is none. Larger than our own
+ * The checkpoint of the largest log in the search engine under our own key; undefined if there is none. Larger than our own
  * log before anything of this start was published, it means that an old copy of the data directory was put back.
  */
-export async function publishedSize(asker: Asker, key: VerifierKey): Promise<number> {
-  return (await newestCheckpoint(asker, key))?.size ?? 0;
-}
-
-/** The checkpoint of the largest log that is signed with our own key. */
 export async function newestCheckpoint(asker: Asker, key: VerifierKey): Promise<Checkpoint | undefined> {
   const query = { size: checkpointsLooked, sort: [{ '@timestamp': 'desc' }], query: { match_all: {} } };
   const answer = await asker.ask('POST', '/logseal-checkpoints/_search', query);

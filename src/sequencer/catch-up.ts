@@ -96,6 +96,31 @@ export async function catchUp(
   }
 }
 
+/**
+ * Whether there is a record, from these seqs on, that we did not make: nothing of ours was sent since. Only what bears a tag of an
+ * epoch whose key can still be had says so.
+ */
+export async function contradicted(
+  chains: readonly LiveChain[],
+  seqs: Readonly<Record<string, number>>,
+  remote: RemoteKnowledge,
+): Promise<boolean> {
+  const claimed = chains.map(({ id22 }) => ({ id: id22, nextSeq: seqs[id22] ?? 0 }));
+  if (!(await remote.beyond(claimed))) return false;
+  const keys = new DerivedKeys(chains);
+  try {
+    for (const chain of chains) {
+      const records = await remote.records(chain.id22, seqs[chain.id22] ?? 0);
+      for (const record of records.sort((a, b) => a.epoch - b.epoch)) {
+        if (keys.of(chain.id22, record.epoch)?.verifiesTag(headerOf(chain, record), record.tag) === true) return true;
+      }
+    }
+    return false;
+  } finally {
+    keys.wipe();
+  }
+}
+
 interface Known {
   remote: RemoteKnowledge;
   keys: DerivedKeys;

@@ -46,6 +46,14 @@ export interface RolledBack {
   sinceMs: number;
 }
 
+/** What a process found when it began to sign before the search engine could be asked whether it knows more. */
+export interface Unconfirmed {
+  /** Seals in the log. */
+  size: number;
+  /** Next seq of each chain, by id. */
+  seqs: Readonly<Record<string, number>>;
+}
+
 export interface InstanceState {
   v: 1;
   /** Without blank, `+` or control character; ends in 8 random characters unless configured. */
@@ -68,6 +76,8 @@ export interface InstanceState {
   prepared?: readonly PreparedChain[];
   ordered?: readonly OrderedRotation[];
   rolledBack?: RolledBack | undefined;
+  /** Since there nobody has compared with the search engine; absent while delivery goes on. */
+  unconfirmed?: Unconfirmed | undefined;
   /** Before it anything may have been sent by the process whose directory this is an old copy of. */
   lookUpUntil?: { segment: number; offset: number };
   /** The highest serial that each operator's key has used, by the SHA-256 of its SPKI. */

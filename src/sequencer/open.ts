@@ -4,7 +4,9 @@
  */
 import { join } from 'node:path';
 import type { RotateReason } from '../chain/control-form.ts';
+import { CompactRange } from '../chain/merkle.ts';
 import type { Suite } from '../chain/suite.ts';
+import { logSuite } from '../chain/suite.ts';
 import { LogsealError } from '../errors.ts';
 import type { Certificate } from '../keys/auditor.ts';
 import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
@@ -17,7 +19,7 @@ import { comparePositions } from '../wal/position.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { Admission } from './admission.ts';
 import type { RemoteKnowledge } from './catch-up.ts';
-import { catchUp } from './catch-up.ts';
+import { catchUp, contradicted } from './catch-up.ts';
 import type { ChainRule } from './chain-rule.ts';
 import { chainNaming, controlChain } from './chain-rule.ts';
 import { ChainSet } from './chain-set.ts';
@@ -142,9 +144,13 @@ export class Signing {
     const limit = options.wal.durable;
     const { walDir, unsealedFrom } = options;
     const from = { instance, heads, sealLog, walDir, from: unsealedFrom, limit };
-    const recovered = await signing.#caughtUp(await recoverChains(from), from);
+    const own = await recoverChains(from);
+    const recovered = await signing.#caughtUp(own, from);
     signing.sizeAtStart = heads.range.size;
-    await instance.update({ clean: false });
+    const seqs = Object.fromEntries(recovered.chains.map(({ id22, nextSeq }) => [id22, nextSeq]));
+    const here = { size: signing.sizeAtStart, seqs };
+    const before = recovered === own ? instance.state.unconfirmed : undefined;
+    await instance.update({ clean: false, unconfirmed: before ?? here });
     if (recovered.over.some((chain) => chain.id === instance.state.control)) {
       const control = recovered.chains.findLast((chain) => chain.name === controlChain);
       await instance.update({ control: control?.id22 });
@@ -193,6 +199,23 @@ export class Signing {
     const rest = [...chains].filter((id) => !from.heads.ended.has(id));
     await instance.update({ rolledBack: { chains: rest, sinceMs: clock.now() } });
     return recoverChains({ ...from, remote: found.open });
+  }
+
+  /** Whether the search engine has records in places that we thought were ours to give, since nobody has compared. */
+  async isContradicted(remote: RemoteKnowledge): Promise<boolean> {
+    const { unconfirmed } = this.#options.instance.state;
+    return unconfirmed !== undefined && contradicted(this.chains.all, unconfirmed.seqs, remote);
+  }
+
+  /** Whether a checkpoint that somebody shows is one of a former state of this log. */
+  async knows({ size, root }: { size: number; root: Buffer }): Promise<boolean> {
+    if (size > this.#sealLog.size) return false;
+    const range = new CompactRange(logSuite);
+    for await (const { entry, text } of this.#sealLog.read(0)) {
+      if (entry >= size) break;
+      range.appendEntry(text);
+    }
+    return range.root().equals(root);
   }
 
   /** Whether the chain is or ever was one of this instance. `id` has 22 characters. */

@@ -113,7 +113,7 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
         find: '(await contact.tryOnce()) && store === undefined ? knowledgeOf(upstream, vkey) : undefined;',
         replace: '(await contact.tryOnce()) && undefined;',
       },
-      { file: 'src/proxy/contact.ts', find: 'if (published > signing.sizeAtStart) {', replace: 'if (published < 0) {' },
+      { file: 'src/proxy/contact.ts', find: 'if (behind || (store', replace: 'if (false && (store' },
     ],
   },
   'seal-before-key': {
