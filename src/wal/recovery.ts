@@ -196,11 +196,19 @@ async function copyFrames(
   // Two pieces: one is read and checked while the other is written.
   const pool = new BufferPool(copyBytesMax);
   let writing: Promise<void> = Promise.resolve();
+  // The disk begins with the first pieces while the last are read: the sync that counts, at the end, finds little left to do.
+  let syncing: Promise<void> | undefined;
+  const syncEarly = () => {
+    syncing ??= target.syncBytes().then(() => {
+      syncing = undefined;
+    });
+    syncing.catch(() => undefined);
+  };
   for (;;) {
     const run = await readFrames(source, header, end, bound, pool);
     await writing;
     const written = run.bytes.length > 0 ? writeAll(target, [run.bytes], end) : Promise.resolve();
-    writing = written.then(() => pool.giveBack(run.bytes));
+    writing = written.then(() => pool.giveBack(run.bytes)).then(syncEarly);
     // It is awaited below; until then its failure belongs to nobody.
     writing.catch(() => undefined);
     const added = header.keyId === undefined ? 0 : encryptionBytes;
@@ -222,6 +230,7 @@ async function copyFrames(
     break;
   }
   await writing;
+  await syncing;
   if (!cursorSeen) throw corrupt(segment, from.offset, `the cursor is at no frame (the log ends at byte ${end})`);
   if (knownEnd !== undefined || marked) return { end, marked };
   await writeAll(target, [encodeMark(header, end)], end);
