@@ -5,6 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { LogsealError } from '../errors.ts';
+import { readChecked, withChecksum } from '../lib/checked-json.ts';
 import { replaceFile } from '../lib/durable-file.ts';
 import { messageOf } from './message-of.ts';
 import type { DeliveryHost, DeliveryUpstream, PlaceBody } from './port.ts';
@@ -92,7 +93,7 @@ export class Places {
     const known: Record<string, string[]> = {};
     for (const [dest, indices] of this.#known) known[dest] = [...indices];
     const { path, replace = replaceFile } = this.#options;
-    await replace(path, `${JSON.stringify(known)}\n`);
+    await replace(path, `${JSON.stringify(withChecksum({ v: 2, places: known }))}\n`);
   }
 }
 
@@ -110,10 +111,27 @@ function placeKey(dest: string, index: string): string {
 }
 
 async function readPlaces(path: string): Promise<Record<string, string[]>> {
+  let text: string;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, string[]>;
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
+  const read = readChecked(text);
+  if (!read.ok) throw damaged(path, read.reason);
+  // Before there was a checksum the object was the places.
+  const places = read.checked ? read.value.places : read.value;
+  if (!isPlaces(places)) throw damaged(path, 'is not of format 1 or 2');
+  return places;
+}
+
+function isPlaces(places: unknown): places is Record<string, string[]> {
+  return typeof places === 'object' && places !== null && Object.values(places).every(Array.isArray);
+}
+
+function damaged(path: string, reason: string): LogsealError {
+  const cure =
+    'delete it and the cursor beside it: delivery begins again at the oldest record of the log and looks each one up';
+  return new LogsealError('DATA_DIR_INVALID', `${path} ${reason}; ${cure}`, { path });
 }

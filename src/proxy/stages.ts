@@ -2,13 +2,11 @@
  * The stages behind the sockets, each built and handed the next: identity, log, chains, delivery thread, and the embedded store
  * where there is no search engine.
  */
-import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeVkey, encodeVkey } from '../chain/note.ts';
 import type { Suite } from '../chain/suite.ts';
 import { suiteByName } from '../chain/suite.ts';
-import { encodeTrustFile } from '../chain/trust-file.ts';
 import type { Config, SuiteName } from '../config/config.ts';
 import { readUpstreamSettings } from '../config/credentials.ts';
 import { configDigest } from '../config/load.ts';
@@ -19,7 +17,6 @@ import { cursorName } from '../delivery/message.ts';
 import { RemoteDelivery } from '../delivery/remote.ts';
 import { LogsealError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
-import { replaceFile } from '../lib/durable-file.ts';
 import { diskFileSystem } from '../lib/file-system.ts';
 import type { RemoteKnowledge } from '../sequencer/catch-up.ts';
 import { Instance } from '../sequencer/instance.ts';
@@ -43,6 +40,7 @@ import type { ProxyOptions } from './options.ts';
 import { remoteKnowledge } from './remote-knowledge.ts';
 import { StateWatch } from './state-watch.ts';
 import { timedFileSystem } from './timed-file-system.ts';
+import { keepTrust } from './trust-keeper.ts';
 import { unsealedSaver } from './unsealed-saver.ts';
 
 export interface Stages {
@@ -116,7 +114,9 @@ export async function openStages(
     remote,
     fatal,
   });
-  await writeTrust(instance, vkey, signing);
+  const chains = signing.chains.all.map((chain) => chain.id22);
+  const trust = { origin: instance.origin, vkey, control: signing.chains.control.id22, chains };
+  await keepTrust(dataDir, trust, (chain) => signing.knowsChain(chain));
   const started = startDelivery({ options, walDir, wal, upstream, store, signing, instance, unsealed });
   delivery = started;
   // Nothing was signed since the thread was told how far the log goes.
@@ -268,15 +268,6 @@ function firstWanted(cursor: CursorValue | undefined, unsealed: Position | undef
   const needed = neededFrom(cursor);
   const first = comparePositions(needed, unsealed) < 0 ? needed : unsealed;
   return first.segment === 0 ? undefined : first;
-}
-
-async function writeTrust(instance: Instance, vkey: string, signing: Signing): Promise<void> {
-  const path = join(instance.dir, 'trust.json');
-  // Not only by the start that made the directory: a crash may have ended that one.
-  if (existsSync(path)) return;
-  const chains = signing.chains.all.map((chain) => chain.id22);
-  const trust = { origin: instance.origin, vkey, control: signing.chains.control.id22, chains };
-  await replaceFile(path, encodeTrustFile(trust), 0o644);
 }
 
 function suiteNamed(name: SuiteName): Suite {

@@ -9,7 +9,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ControlBodies, RotateReason } from '../chain/control-form.ts';
 import type { OperatorSignature } from '../chain/control-record.ts';
+import { encodeVkey } from '../chain/note.ts';
 import { LogsealError } from '../errors.ts';
+import { readChecked, withChecksum } from '../lib/checked-json.ts';
 import { replaceFile, syncDirectory } from '../lib/durable-file.ts';
 import { isFullError } from '../lib/file-system.ts';
 
@@ -55,10 +57,13 @@ export interface Unconfirmed {
 }
 
 export interface InstanceState {
-  v: 1;
+  /** 1 had neither checksum nor `vkey`. */
+  v: 2;
   /** Without blank, `+` or control character; ends in 8 random characters unless configured. */
   name: string;
   createdMs: number;
+  /** Of the key in keys/checkpoint.pem. */
+  vkey: string;
   /** cluster_uuid of the search engine this directory's records went to, `embedded`, or absent before the first contact. */
   upstream?: string;
   /** The search engine's answer to `GET /`, for shippers that start while it is away. */
@@ -102,27 +107,37 @@ export class Instance {
     this.created = created;
   }
 
-  /** Reads the directory's identity, or makes one. */
+  /** Reads the directory's identity, or makes one. Throws DATA_DIR_INVALID, naming the file that is damaged. */
   static async open(dir: string, configuredName: string | undefined, nowMs: number): Promise<Instance> {
     await mkdir(join(dir, 'keys'), { recursive: true, mode: 0o700 });
     const keyPath = join(dir, 'keys', 'checkpoint.pem');
     const text = await readIfThere(join(dir, 'instance.json'));
-    if (text !== undefined) {
-      return new Instance(dir, parseState(dir, text), await readCheckpointKey(keyPath), false);
-    }
+    if (text !== undefined) return Instance.#read(dir, text, keyPath);
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    const name = configuredName ?? `logseal-${randomBytes(4).toString('hex')}`;
     const state: InstanceState = {
-      v: 1,
-      name: configuredName ?? `logseal-${randomBytes(4).toString('hex')}`,
+      v: 2,
+      name,
       createdMs: nowMs,
+      vkey: vkeyOf(name, publicKey),
       certificates: [],
       chains: [],
       clean: true,
     };
-    const { privateKey } = generateKeyPairSync('ed25519');
     await replaceFile(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }));
     const instance = new Instance(dir, state, privateKey, true);
     await instance.update({});
     await syncDirectory(dir);
+    return instance;
+  }
+
+  static async #read(dir: string, text: string, keyPath: string): Promise<Instance> {
+    const key = await readCheckpointKey(keyPath);
+    const { v, ...rest } = parseState(dir, text);
+    const vkey = vkeyOf(rest.name, createPublicKey(key));
+    const instance = new Instance(dir, { ...rest, v: 2, vkey }, key, false);
+    if (v === 1) await instance.update({});
+    else if (rest.vkey !== vkey) throw invalid(keyPath, 'is damaged: it is not the key that instance.json names');
     return instance;
   }
 
@@ -132,7 +147,7 @@ export class Instance {
 
   /** Origin of seals and checkpoints, and name of the checkpoint key. */
   get origin(): string {
-    return `${this.#state.name}/logseal`;
+    return originOf(this.#state.name);
   }
 
   get checkpointPublicKey(): KeyObject {
@@ -151,7 +166,7 @@ export class Instance {
   async #write(): Promise<void> {
     const path = join(this.dir, 'instance.json');
     try {
-      await replaceFile(path, `${JSON.stringify(this.#state, undefined, 2)}\n`);
+      await replaceFile(path, `${JSON.stringify(withChecksum(this.#state), undefined, 2)}\n`);
     } catch (cause) {
       if (!isFullError(cause)) throw cause;
       throw new LogsealError('LOG_FULL', `the disk has no room for ${path}`, { cause });
@@ -159,24 +174,38 @@ export class Instance {
   }
 }
 
-function parseState(dir: string, text: string): InstanceState {
-  let state: InstanceState;
-  try {
-    state = JSON.parse(text) as InstanceState;
-  } catch (cause) {
-    throw new LogsealError('DATA_DIR_INVALID', `${join(dir, 'instance.json')} is not JSON`, { cause });
-  }
-  const readable = state.v === 1 && typeof state.name === 'string' && Array.isArray(state.chains);
-  if (!readable) throw new LogsealError('DATA_DIR_INVALID', `${join(dir, 'instance.json')} is not of format 1`);
+type ReadState = Omit<InstanceState, 'v' | 'vkey'> & { v: 1 | 2; vkey?: string };
+
+function parseState(dir: string, text: string): ReadState {
+  const path = join(dir, 'instance.json');
+  const read = readChecked(text);
+  if (!read.ok) throw invalid(path, read.reason);
+  const state = read.value as unknown as ReadState;
+  const readable = typeof state.name === 'string' && Array.isArray(state.chains) && Array.isArray(state.certificates);
+  if (!readable || !(state.v === 1 || (state.v === 2 && read.checked))) throw invalid(path, 'is not of format 1 or 2');
   return state;
 }
 
 async function readCheckpointKey(path: string): Promise<KeyObject> {
   try {
-    return createPrivateKey(await readFile(path));
+    const key = createPrivateKey(await readFile(path));
+    if (key.asymmetricKeyType === 'ed25519') return key;
   } catch (cause) {
-    throw new LogsealError('DATA_DIR_INVALID', `${path} cannot be read as a private key`, { cause });
+    throw invalid(path, 'cannot be read as a private key', cause);
   }
+  throw invalid(path, 'is no Ed25519 key');
+}
+
+function originOf(name: string): string {
+  return `${name}/logseal`;
+}
+
+function vkeyOf(name: string, publicKey: KeyObject): string {
+  return encodeVkey(originOf(name), publicKey);
+}
+
+function invalid(path: string, what: string, cause?: unknown): LogsealError {
+  return new LogsealError('DATA_DIR_INVALID', `${path} ${what}`, { path, ...(cause !== undefined && { cause }) });
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

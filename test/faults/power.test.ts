@@ -17,7 +17,7 @@ import type { Row } from './row.ts';
 import { record } from './row.ts';
 
 const skip = faultyMountMissing();
-const long = process.env.LOGSEAL_FAULTS_LONG !== undefined;
+const long = process.env.LOGSEAL_TEST_FAULTS_LONG !== undefined;
 const seed = Number(process.env.LOGSEAL_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 t.comment(`LOGSEAL_TEST_SEED=${seed}`);
 if (skip) t.comment(skip);
