@@ -5,7 +5,7 @@
  */
 import type { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { BulkAnswer } from '../upstream/item-result.ts';
+import type { BulkAnswer, ItemResult } from '../upstream/item-result.ts';
 import type { Adaptive } from './adaptive.ts';
 import type { BatchOptions } from './batch.ts';
 import { BatchEncoder, BodyBuffer } from './batch.ts';
@@ -54,6 +54,8 @@ const cannotLook: Refusal = {
 };
 
 const freeBodiesMax = 8;
+/** Requests in a row that ask for ids after an answer that needed them: they make answers larger and slower to read. */
+const namedRequests = 100;
 
 export class Dispatch {
   readonly #options: DispatchOptions;
@@ -64,6 +66,7 @@ export class Dispatch {
   answered = 0;
   batches = 0;
   outage: string | undefined;
+  #namedLeft = 0;
 
   constructor(options: DispatchOptions) {
     this.#options = options;
@@ -159,14 +162,31 @@ export class Dispatch {
     const plain = piped.length === 0 ? sent : sent.filter((item) => !expectsPipeline(item));
     for (const group of [plain, piped]) {
       if (group.length === 0) continue;
-      const answer = await this.#send(group);
-      if (await this.#outcomes.settle(group, answer, open)) this.answered += 1;
+      await this.#bring(group, open);
     }
     for (const refusal of open.values()) {
       if (refusal?.kind !== 'busy') continue;
       this.#options.adaptive.overloaded();
       return;
     }
+  }
+
+  /**
+   * Where results differ, their order alone says whose they are, unless ids were asked for. What else stands between proxy and
+   * search engine is not trusted with that: such an answer counts as unknown, and what is not stored is sent again, with ids asked for.
+   */
+  async #bring(group: readonly Item[], open: Open): Promise<void> {
+    const { answer, named } = await this.#send(group);
+    if (named || answer.items.every(isCreated)) {
+      if (await this.#outcomes.settle(group, answer, open)) this.answered += 1;
+      return;
+    }
+    await this.#lookUp(group, open);
+    const rest = group.filter((item) => open.has(item) && !item.unknown);
+    if (rest.length < group.length) this.answered += 1;
+    if (rest.length === 0) return;
+    const again = await this.#send(rest);
+    if (await this.#outcomes.settle(rest, again.answer, open)) this.answered += 1;
   }
 
   /** Those whose destination is known and not held. */
@@ -200,17 +220,19 @@ export class Dispatch {
     return stored.length;
   }
 
-  async #send(items: readonly Item[]): Promise<BulkAnswer> {
+  /** `named`: each result says its id. */
+  async #send(items: readonly Item[]): Promise<{ answer: BulkAnswer; named: boolean }> {
     const { adaptive, clock, upstream, watchers } = this.#options;
     const slot = this.#free.pop() ?? { encoder: new BatchEncoder(this.#options.batch), body: new BodyBuffer() };
     slot.encoder.encode(items, slot.body);
-    const versions = watchers.any && items.some((item) => watchers.watches(item));
+    const named = this.#namedLeft > 0 || (watchers.any && items.some((item) => watchers.watches(item)));
+    this.#namedLeft = Math.max(0, this.#namedLeft - 1);
     for (const item of items) item.unknown = true;
     const begin = clock.monotonic();
     this.batches += 1;
     let answer: BulkAnswer;
     try {
-      answer = await upstream.send([slot.body.written()], { count: items.length, versions });
+      answer = await upstream.send([slot.body.written()], { count: items.length, versions: named });
     } catch (error) {
       // The socket may still read the body: it is not lent again.
       if (isPassing(error) && error.code === 'UPSTREAM_REFUSED') for (const item of items) item.unknown = false;
@@ -218,8 +240,13 @@ export class Dispatch {
     }
     adaptive.answered(clock.monotonic() - begin, slot.body.length);
     if (this.#free.length < freeBodiesMax) this.#free.push(slot);
-    return answer;
+    if (!answer.items.every(isCreated)) this.#namedLeft = namedRequests;
+    return { answer, named };
   }
+}
+
+function isCreated({ status, failureStore }: ItemResult): boolean {
+  return status === 201 && failureStore === undefined;
 }
 
 function expectsPipeline(item: Item): boolean {

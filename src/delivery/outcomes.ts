@@ -179,7 +179,7 @@ export class Outcomes {
     known.forEach(({ item, ours }, i) => {
       destinations.requireRaw(item.destination);
       const result = answer.items[i];
-      if (result === undefined || result.status >= 300) return;
+      if (result === undefined || result.status >= 300 || (result.id ?? idOf(item)) !== idOf(item)) return;
       item.raw = true;
       this.#done({ item, stored: { ...ours, ...result, index: ours.index } }, open);
     });

@@ -94,11 +94,12 @@ export class RejectStore {
       const cause = register.causeOf(item.frame.chain, item.seq);
       return encodeReject(item, generatedIdOf(item), cause, batch);
     });
-    const answer = await upstream.send(body, { count: items.length });
+    const answer = await upstream.send(body, { count: items.length, versions: true });
     const taken: Item[] = [];
     items.forEach((item, i) => {
       const result = answer.items[i];
-      if (result === undefined) return;
+      // Of another one, or of none: tried again, and found there if it is.
+      if (result === undefined || (result.id !== undefined && result.id !== generatedIdOf(item))) return;
       if (result.status < 300) this.#done(item, open);
       else if (result.status === 409) taken.push(item);
       else {

@@ -101,6 +101,9 @@ export class Lookup {
     }
     for (const [n, answer] of answers.entries()) {
       const { at, index } = places[n] as Place;
+      if (textAt(answer, '_id') !== wanted[at]?.id) {
+        throw new LogsealError('UPSTREAM_REFUSED', 'a lookup brought its answers out of order');
+      }
       const record = storedRecord(answer, index, wanted[at]?.dest ?? '');
       if (record !== undefined) found[at]?.push(record);
     }

@@ -75,7 +75,7 @@ export const rolledOver = {
 } satisfies Partial<ExperimentOptions>;
 
 /** Makes the nth index behind the alias, and the one that is written to. */
-async function alias(url: string, nth: number): Promise<void> {
+export async function alias(url: string, nth: number): Promise<void> {
   const ask = async (method: string, path: string, body?: object) => {
     const headers = { 'content-type': 'application/json' };
     const answer = await fetch(url + path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });

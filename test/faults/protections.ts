@@ -18,6 +18,7 @@ export interface Protection {
 }
 
 export const protectionNames = [
+  'answer-names',
   'append-before-answer',
   'cursor-behind-answers',
   'directory-fsync',
@@ -26,6 +27,7 @@ export const protectionNames = [
   'fixed-id',
   'fsync',
   'look-up',
+  'monotone-time',
   'roll-back-compare',
   'seal-before-key',
   'tag-compare',
@@ -34,6 +36,17 @@ export const protectionNames = [
 export type ProtectionName = (typeof protectionNames)[number];
 
 export const protections: Readonly<Record<ProtectionName, Protection>> = {
+  'answer-names': {
+    without: 'ids asked for where results differ',
+    edits: [
+      {
+        file: 'src/delivery/dispatch.ts',
+        find: 'const named = this.#namedLeft > 0 ||',
+        replace: 'const named =',
+      },
+      { file: 'src/delivery/dispatch.ts', find: 'if (named || answer.items.every(isCreated)) {', replace: '{' },
+    ],
+  },
   'append-before-answer': {
     without: 'waiting for the log before the answer',
     edits: [
@@ -102,6 +115,16 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
         file: 'src/delivery/dispatch.ts',
         find: 'const unknown = rest.filter((item) => item.unknown);',
         replace: 'const unknown = []; for (const item of rest) item.unknown = false;',
+      },
+    ],
+  },
+  'monotone-time': {
+    without: 'times that never go back',
+    edits: [
+      {
+        file: 'src/sequencer/live-chain.ts',
+        find: 'const timeMs = Math.max(nowMs, this.#lastTimeMs);',
+        replace: 'const timeMs = nowMs;',
       },
     ],
   },

@@ -5,6 +5,7 @@
 
 import type { DeliveryUpstream, DestinationFacts, RawNeed } from '../../src/delivery/port.ts';
 import { LogsealError } from '../../src/errors.ts';
+import type { BulkQuery } from '../../src/upstream/bulk-client.ts';
 import type { BulkAnswer } from '../../src/upstream/item-result.ts';
 import { parseBulkAnswer } from '../../src/upstream/item-result.ts';
 import type { StoredRecord, WantedRecord } from '../../src/upstream/lookup.ts';
@@ -26,8 +27,18 @@ export interface ItemFault {
   reason: string;
 }
 
-/** `lost`: carried out, answer lost. `away`: not carried out. `half`: some of it carried out, answer lost. */
-export type Fault = 'none' | 'lost' | 'away' | 'half' | 'fewer' | 'html' | 'busy' | 'bad' | 'unreachable-lookup';
+/** `lost`: carried out, answer lost. `reversed`: carried out, answered from the last to the first. `away`: not carried out. `half`: some of it carried out, answer lost. */
+export type Fault =
+  | 'none'
+  | 'lost'
+  | 'away'
+  | 'half'
+  | 'fewer'
+  | 'reversed'
+  | 'html'
+  | 'busy'
+  | 'bad'
+  | 'unreachable-lookup';
 
 interface Action {
   op: 'create' | 'index';
@@ -67,7 +78,7 @@ export class FakeStore implements DeliveryUpstream {
     return [...this.documents.values()].filter((document) => document.index === index);
   }
 
-  async send(body: readonly Buffer[], { count }: { count: number }): Promise<BulkAnswer> {
+  async send(body: readonly Buffer[], { count, versions }: BulkQuery): Promise<BulkAnswer> {
     await this.gate();
     this.bulks += 1;
     const actions = parseBody(Buffer.concat(body).toString());
@@ -77,7 +88,8 @@ export class FakeStore implements DeliveryUpstream {
     if (fault === 'bad') throw new LogsealError('UPSTREAM_REFUSED', 'malformed action', { status: 400 });
     if (fault === 'busy') throw new LogsealError('UPSTREAM_REFUSED', 'too many requests', { status: 429 });
     const done = fault === 'half' ? actions.slice(0, Math.ceil(actions.length / 2)) : actions;
-    const items = done.map((action) => this.#carryOut(action));
+    const items = done.map((action) => this.#carryOut(action, versions === true));
+    if (fault === 'reversed') items.reverse();
     const ran = actions.some(({ dest, pipeline }) => this.finalPipeline.has(dest) || (pipeline ?? '_none') !== '_none');
     if (fault === 'lost' || fault === 'half') throw new LogsealError('UPSTREAM_UNKNOWN', 'socket closed');
     const text =
@@ -154,22 +166,23 @@ export class FakeStore implements DeliveryUpstream {
     this.writeIndex.set(dest, index);
   }
 
-  #carryOut(action: Action): string {
+  #carryOut(action: Action, versions: boolean): string {
     const { op, dest, id, routing, text, pipeline } = action;
+    const named = versions ? { _id: id } : {};
     const concrete = this.writeIndex.get(dest) ?? dest;
     const refused = this.refuse(action);
     if (refused === 'dropped') return itemText(op, { _index: concrete, result: 'noop', status: 200 });
     if (refused === 'failure-store') return itemText(op, { _index: `.fs-${dest}`, failure_store: 'used', status: 201 });
     if (refused !== undefined) {
       const { status, type, reason } = refused;
-      return itemText(op, { _index: concrete, status, error: { type, reason } });
+      return itemText(op, { _index: concrete, ...named, status, error: { type, reason } });
     }
     const key = keyOf(concrete, id, routing);
     const there = this.documents.get(key);
     const conflict = op === 'create' ? there !== undefined : there?.seqNo !== action.ifSeqNo;
     if (conflict) {
       const error = { type: 'version_conflict_engine_exception', reason: `[${id}]: version conflict` };
-      return itemText(op, { _index: concrete, status: 409, error });
+      return itemText(op, { _index: concrete, ...named, status: 409, error });
     }
     const version = (there?.version ?? 0) + 1;
     const stored = { index: concrete, id, routing, text, seqNo: this.#seqNo++, version, pipeline };
@@ -177,6 +190,7 @@ export class FakeStore implements DeliveryUpstream {
     if (this.finalPipeline.has(dest)) stored.text = text.replace(/\}$/, ',"added":"by a pipeline"}');
     return itemText(op, {
       _index: concrete,
+      ...named,
       status: version === 1 ? 201 : 200,
       result: version === 1 ? 'created' : 'updated',
     });

@@ -93,6 +93,29 @@ t.test('every kind of broken answer ends with every record stored once', async (
   }
 });
 
+t.test('results in another order than the records neither lose one nor reject another', async (t) => {
+  const store = new FakeStore();
+  let left = 20;
+  store.fault = (items) => (items > 0 && left-- > 0 ? 'reversed' : 'none');
+  const busy = { status: 429, type: 'es_rejected_execution_exception', reason: 'too much' };
+  let turn = 0;
+  store.refuse = ({ dest, text }) => {
+    if (dest !== 'a') return undefined;
+    if (text.includes('"n":4')) return { status: 400, type: 'document_parsing_exception', reason: 'failed to parse' };
+    turn += 1;
+    return left > 0 && turn % 3 === 0 ? busy : undefined;
+  };
+  const rig = await rigOf(t.testdir(), store);
+  await rig.log.records(Array.from({ length: 10 }, (_, n) => ({ dest: 'a', content: `{"n":${n}}` })));
+  await rig.start();
+  await rig.idle();
+  const stored = store.in('a').map(({ text }) => (JSON.parse(text) as { n: number }).n);
+  t.strictSame(new Set(stored), new Set([0, 1, 2, 3, 5, 6, 7, 8, 9]));
+  t.equal(stored.length, 9);
+  t.equal(store.in('logseal-rejects').length, 1, 'only what was refused');
+  await rig.finish();
+});
+
 t.test('of records that nobody waits for any more nothing is told', async (t) => {
   const store = new FakeStore();
   const rig = await rigOf(t.testdir(), store);

@@ -178,23 +178,31 @@ t.test('a lookup never takes an index that it could not read for one without the
   const wanted = { dest: 'a', id: '1', routing: undefined, timeMs: 0 };
   docs = [{ _index: 'a', _id: '1', found: false }];
   t.strictSame(await upstream.find([wanted]), [[]]);
-  docs = [{ _index: 'a', error: { type: 'index_not_found_exception' } }];
+  docs = [{ _index: 'a', _id: '1', error: { type: 'index_not_found_exception' } }];
   t.strictSame(await upstream.find([wanted]), [[]], 'gone is gone');
-  docs = [{ _index: 'a', error: { type: 'index_closed_exception' } }];
+  docs = [{ _index: 'a', _id: '1', error: { type: 'index_closed_exception' } }];
   await t.rejects(upstream.find([wanted]), { code: 'UPSTREAM_DENIED', details: { dest: 'a', index: 'a' } });
   docs = [];
   await t.rejects(upstream.find([wanted]), { code: 'UPSTREAM_REFUSED' });
-  docs = [{ _index: 'a', found: true, _version: 1, _seq_no: 5, _primary_term: 2, _source: { other: 1 } }];
+  docs = [{ _index: 'a', _id: '1', found: true, _version: 1, _seq_no: 5, _primary_term: 2, _source: { other: 1 } }];
   t.match(await upstream.find([wanted]), [[{ index: 'a', tag: undefined, version: 1, seqNo: 5, primaryTerm: 2 }]]);
-  docs = [{ _index: 'a', found: true, _source: { 'logseal.tag': 'T', 'logseal.chain': 'C', 'logseal.seq': 3 } }];
+  docs = [
+    { _index: 'a', _id: '1', found: true, _source: { 'logseal.tag': 'T', 'logseal.chain': 'C', 'logseal.seq': 3 } },
+  ];
   t.match(await upstream.find([wanted]), [[{ tag: 'T', chain: 'C', seq: 3 }]], 'dotted names of subobjects: false');
   t.strictSame(await upstream.find([]), []);
+  docs = [
+    { _index: 'a', _id: '2', found: false },
+    { _index: 'a', _id: '1', found: true, _source: { logseal: { tag: 'T' } } },
+  ];
+  const both = [wanted, { ...wanted, id: '2' }];
+  await t.rejects(upstream.find(both), { code: 'UPSTREAM_REFUSED' }, 'answers out of order tell nothing');
 });
 
 t.test('the embedded store is asked for nothing that it does not speak', async (t) => {
   const { upstream, node } = await rig(
     t,
-    { 'POST /_mget': () => [200, { docs: [{ found: true, _source: { logseal: { tag: 'T' } } }] }] },
+    { 'POST /_mget': () => [200, { docs: [{ _id: '1', found: true, _source: { logseal: { tag: 'T' } } }] }] },
     { embedded: true },
   );
   t.match(await upstream.describe('a'), {
