@@ -71,6 +71,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./doctor.ts'),
   },
   {
+    name: 'health',
+    summary: 'ask the proxy of this configuration whether it accepts records: for health checks',
+    load: () => import('./health.ts'),
+  },
+  {
     name: 'wal',
     summary: 'show what the logs of a data directory hold and what waits, or check every byte of them',
     load: () => import('./wal.ts'),

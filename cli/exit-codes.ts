@@ -2,7 +2,7 @@
 export const exitCodes = {
   /** Done, and nothing bad was found. */
   ok: 0,
-  /** Verification found tampering, `wal` damage, `doctor` something that fails. */
+  /** Verification found tampering, `wal` damage, `doctor` something that fails, `health` a proxy that accepts nothing. */
   tampering: 1,
   /** Verification cannot say, for want of a key or of an answer. */
   cannotSay: 2,

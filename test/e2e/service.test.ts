@@ -13,6 +13,7 @@ import { startChild } from '../helpers/child.ts';
 import { freePort } from '../helpers/proxy.ts';
 import { textOf } from '../helpers/source-tree.ts';
 import { allowedCalls, systemdAnalyze, systemdMissing, underFilter } from '../helpers/systemd.ts';
+import { runLogseal } from '../helpers/terminal.ts';
 
 const unitPath = join(projectDir, 'config', 'systemd', 'logseal.service');
 const lines = readFileSync(unitPath, 'utf8')
@@ -65,22 +66,24 @@ t.test('names in the example environment are settings', async (t) => {
 
 interface Sandboxed {
   proxy: Child;
+  /** What a command beside it needs to know. */
+  environment: Record<string, string>;
   url: string;
 }
 
 async function start(dir: string, prefix: readonly string[]): Promise<Sandboxed> {
   const port = await freePort();
   const [command = '', ...args] = [...prefix, process.execPath, join(projectDir, 'src', 'main.ts')];
-  const env = {
-    PATH: process.env.PATH,
+  const environment = {
     LOGSEAL_DATA_DIR: join(dir, 'data'),
     LOGSEAL_LISTEN: `127.0.0.1:${port}`,
-    LOGSEAL_ADMIN_LISTEN: '127.0.0.1:0',
+    LOGSEAL_ADMIN_LISTEN: `127.0.0.1:${await freePort()}`,
     // A name, so that it is looked up; nothing answers there.
     LOGSEAL_ELASTICSEARCH_URL: 'http://localhost:9',
   };
+  const env = { PATH: process.env.PATH, ...environment };
   const proxy = await startChild({ command, args, env, ready: /proxy-ready/ });
-  return { proxy, url: `http://127.0.0.1:${port}` };
+  return { proxy, environment, url: `http://127.0.0.1:${port}` };
 }
 
 async function send(url: string, requests: number): Promise<void> {
@@ -119,7 +122,13 @@ t.test('the proxy starts, signs, recovers, reloads and stops with what the unit 
   process.kill(second.proxy.pid, 'SIGHUP');
   while (!/config-(reloaded|rejected)/.test(second.proxy.output())) await new Promise((done) => setTimeout(done, 20));
   t.match(second.proxy.output(), 'config-reloaded');
+  const health = await runLogseal(['health'], second.environment);
+  t.equal(health.exitCode, 0, 'records are accepted');
+  t.match(JSON.parse(health.stdout), { ready: true, reasons: [{ code: /^upstream-/ }] });
+  const doctor = await runLogseal(['doctor', '--json'], second.environment);
+  t.match(doctor.stdout, /"area":"proxy","status":"warn","found":"[^"]*search engine/, 'the doctor tells the reason');
   t.equal(await second.proxy.stop(60_000), 0);
+  t.equal((await runLogseal(['health'], second.environment)).exitCode, 3);
   const families = value('RestrictAddressFamilies').split(' ');
   for (const file of files) {
     const found = seen(file);

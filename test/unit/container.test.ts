@@ -1,11 +1,14 @@
 /** The Dockerfile, where no container engine is at hand: its rules, its paths, and its health check, which is run. */
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
+import { Authority } from '../helpers/authority.ts';
 import { projectDir } from '../helpers/cache.ts';
 import { run } from '../helpers/command.ts';
+import { writeSecret } from '../helpers/secret-file.ts';
 import { textOf, trackedFiles } from '../helpers/source-tree.ts';
 
 interface Instruction {
@@ -106,23 +109,60 @@ t.test('a missing package cannot hide among the tools of development', async (t)
   );
 });
 
-t.test('the health check is true to readyz', async (t) => {
+t.test('the image holds no tools of development, and says its version', async (t) => {
+  const { version } = JSON.parse(textOf('package.json'));
+  const runs = named('RUN').map((one) => one.text);
+  t.ok(runs.some((text) => text.startsWith('npm ci --omit=dev ')));
+  for (const { text } of named('COPY')) t.notMatch(text, /\btest\b|tsconfig|biome/);
+  t.match(named('LABEL')[0]?.text, `org.opencontainers.image.version="${version}"`);
+});
+
+/** What the health check says of an admin port, by its exit code. */
+async function healthOf(environment: NodeJS.ProcessEnv): Promise<number> {
   const [, command = ''] = /^CMD (.*)$/.exec(named('HEALTHCHECK')[0]?.text ?? '') ?? [];
   const [node, ...args] = JSON.parse(command);
-  t.equal(node, 'node');
+  if (node !== 'node') throw new Error(`${node} is not in the image`);
+  const running = run(process.execPath, args, { cwd: projectDir, env: environment });
+  return running.then(
+    () => 0,
+    (error: { exitCode: number }) => error.exitCode,
+  );
+}
+
+t.test('the health check is true to readyz', async (t) => {
   let status = 200;
   const paths: (string | undefined)[] = [];
   const server = createServer((request, answer) => {
     paths.push(request.url);
-    answer.writeHead(status).end();
+    answer.writeHead(status).end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const env = { LOGSEAL_ADMIN_LISTEN: `0.0.0.0:${(server.address() as AddressInfo).port}` };
-  await t.resolves(run(process.execPath, args, { env }), 'healthy at 200');
+  const admin = { LOGSEAL_ADMIN_LISTEN: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+  t.equal(await healthOf(admin), 0, 'healthy at 200');
   status = 503;
-  await t.rejects(run(process.execPath, args, { env }), 'not healthy at 503');
+  t.equal(await healthOf(admin), 1, 'not healthy at 503');
   server.close();
   server.closeAllConnections();
-  await t.rejects(run(process.execPath, args, { env }), 'not healthy when nothing answers');
+  t.equal(await healthOf(admin), 3, 'not healthy when nothing answers');
   t.strictSame(paths, ['/readyz', '/readyz']);
+});
+
+t.test('the health check follows the configuration to a port with TLS and a token', async (t) => {
+  const dir = t.testdir();
+  const identity = new Authority('servers').issue({ name: 'proxy', for: 'server', dnsNames: ['proxy.example'] });
+  const tls = {
+    LOGSEAL_TLS_CERTIFICATE_FILE: writeSecret(join(dir, 'server.pem'), identity.certificate),
+    LOGSEAL_TLS_KEY_FILE: writeSecret(join(dir, 'server.key'), identity.key),
+    LOGSEAL_ADMIN_TOKEN_FILE: writeSecret(join(dir, 'token'), 'token-of-the-admin-port\n'),
+  };
+  const tokens: (string | undefined)[] = [];
+  const server = createSecureServer({ cert: identity.certificate, key: identity.key }, (request, answer) => {
+    tokens.push(request.headers.authorization);
+    answer.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const admin = { LOGSEAL_ADMIN_LISTEN: `0.0.0.0:${(server.address() as AddressInfo).port}` };
+  t.equal(await healthOf({ ...tls, ...admin }), 0);
+  t.strictSame(tokens, ['Bearer token-of-the-admin-port']);
+  server.close();
 });
