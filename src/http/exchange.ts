@@ -1,6 +1,6 @@
 /** One request with its answer, as the handlers see it: target taken apart once, headers of the answer in one place. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { refusal } from '../bulk/refusal.ts';
+import { illegalArgument, refusal } from '../bulk/refusal.ts';
 import type { Caller } from './caller.ts';
 
 export interface Exchange {
@@ -31,26 +31,26 @@ export interface Target {
 
 const querySizeMax = 1000;
 
-/** Throws REQUEST_REFUSED for a broken percent escape. */
+/** Throws REQUEST_REFUSED for a broken percent escape, and for more parameters than are read. Assumes a slash at the beginning. */
 export function parseTarget(target: string): Target {
-  // Absolute form is for proxies of another kind; its path is meant all the same.
-  const relative = target.startsWith('/') ? target : target.replace(/^[a-z]+:\/\/[^/?]*/i, '');
-  const mark = relative.indexOf('?');
-  const path = mark < 0 ? relative : relative.slice(0, mark);
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
   const segments = path
     .split('/')
     .filter((segment) => segment !== '')
     .map((segment) => decode(segment));
   return {
-    path: path === '' ? '/' : path,
+    path,
     segments,
-    query: mark < 0 ? new Map() : parseQuery(relative.slice(mark + 1)),
+    query: mark < 0 ? new Map() : parseQuery(target.slice(mark + 1)),
   };
 }
 
 function parseQuery(text: string): Map<string, string> {
   const query = new Map<string, string>();
-  for (const pair of text.split('&', querySizeMax)) {
+  const pairs = text.split('&', querySizeMax + 1);
+  if (pairs.length > querySizeMax) throw illegalArgument(`more than ${querySizeMax} parameters`);
+  for (const pair of pairs) {
     if (pair === '') continue;
     const mark = pair.indexOf('=');
     const name = mark < 0 ? pair : pair.slice(0, mark);

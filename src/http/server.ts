@@ -1,5 +1,5 @@
 /**
- * Owns the listening socket: time-outs, header bounds, malformed HTTP, and an end without a cut answer.
+ * Owns the listening socket: time-outs, bounds of the request's head, malformed HTTP, and an end without a cut answer.
  * Assumes that the handler answers every exchange it is given, or destroys it.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -14,6 +14,7 @@ import { createDoor, replaceFiles } from './door.ts';
 import { errorBody } from './error-response.ts';
 import type { Exchange } from './exchange.ts';
 import { parseTarget } from './exchange.ts';
+import { shapeFault } from './strict-request.ts';
 
 export interface HttpServerOptions {
   host: string;
@@ -24,22 +25,33 @@ export interface HttpServerOptions {
   tls?: DoorTls | undefined;
   /** Bytes of request line and headers together. */
   headerBytesMax?: number;
+  /** Header lines. */
+  headersMax?: number;
+  /** Bytes of path and query. */
+  targetBytesMax?: number;
   /** An idle connection is kept so long: longer than shippers keep theirs, or one of them writes into a closing socket. */
   keepAliveMs?: number;
   headersTimeoutMs?: number;
   /** From the first byte of a request to the last of its body. */
   requestTimeoutMs?: number;
-  /** How often connections are looked at for these two. */
-  checkMs?: number;
+  /** Nothing comes of a request that has begun, or nothing is taken of an answer. */
+  idleTimeoutMs?: number;
+  /** What is left of a body whose request has its answer is thrown away for so long, then the connection is cut. */
+  unreadMs?: number;
   /** Open sockets; more are closed at once. */
   connectionsMax?: number;
 }
 
 const headerBytesDefault = 16 * 1024;
 const keepAliveMsDefault = 120_000;
+const headersDefault = 128;
+const targetBytesDefault = 8 * 1024;
 const headersTimeoutMsDefault = 60_000;
 const requestTimeoutMsDefault = 300_000;
-const checkMsDefault = 5_000;
+const idleTimeoutMsDefault = 60_000;
+const unreadMsDefault = 2_000;
+/** How often connections are looked at for time-outs, at most and at least. */
+const [checkMsMin, checkMsMax] = [20, 5_000];
 /** An idle one costs some 20 KiB; the system's limit of open files must be above it. */
 const connectionsDefault = 16_384;
 
@@ -49,25 +61,33 @@ export class HttpServer {
   readonly #nextId = hyperid({ fixedLength: true, urlSafe: true });
   /** Exchanges by socket, so that malformed bytes behind a good request do not end up in its answer. */
   readonly #open = new WeakMap<Duplex, number>();
+  /** Sockets on which nobody knows any more where a request begins. */
+  readonly #lost = new WeakSet<Duplex>();
   #stopping = false;
 
   private constructor(options: HttpServerOptions) {
     this.#options = options;
+    const headersTimeout = options.headersTimeoutMs ?? headersTimeoutMsDefault;
+    const requestTimeout = options.requestTimeoutMs ?? requestTimeoutMsDefault;
+    const checkMs = Math.min(headersTimeout, requestTimeout) / 5;
     const http = {
+      insecureHTTPParser: false,
+      requireHostHeader: true,
       maxHeaderSize: options.headerBytesMax ?? headerBytesDefault,
       keepAliveTimeout: options.keepAliveMs ?? keepAliveMsDefault,
-      headersTimeout: options.headersTimeoutMs ?? headersTimeoutMsDefault,
-      requestTimeout: options.requestTimeoutMs ?? requestTimeoutMsDefault,
-      connectionsCheckingInterval: options.checkMs ?? checkMsDefault,
+      headersTimeout,
+      requestTimeout,
+      connectionsCheckingInterval: Math.ceil(Math.min(checkMsMax, Math.max(checkMsMin, checkMs))),
       noDelay: true,
     };
     this.#server = createDoor(http, options.tls);
+    this.#server.timeout = options.idleTimeoutMs ?? idleTimeoutMsDefault;
+    // Node.js would leave out those past a bound, and with them maybe a length; they are counted when all are here.
+    this.#server.maxHeadersCount = 0;
     this.#server.maxConnections = options.connectionsMax ?? connectionsDefault;
     this.#server.on('request', (request, response) => this.#take(request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#take(request, response, true));
-    this.#server.on('checkExpectation', (request, response) => {
-      answer(this.#exchange(request, response, false), 417, undefined, { close: true });
-    });
+    this.#server.on('checkExpectation', (request, response) => this.#take(request, response, true));
     this.#server.on('clientError', (error, socket) => this.#malformed(error, socket));
   }
 
@@ -107,8 +127,18 @@ export class HttpServer {
     const exchange = this.#exchange(request, response, waits);
     if (this.#stopping) response.shouldKeepAlive = false;
     const { socket } = request;
-    this.#count(socket, 1);
-    response.once('close', () => this.#count(socket, -1));
+    // Behind a request that was refused for its shape nothing is one.
+    if (this.#lost.has(socket)) return;
+    const { targetBytesMax = targetBytesDefault, headersMax = headersDefault } = this.#options;
+    const fault = shapeFault(request, { targetBytesMax, headersMax });
+    if (fault !== undefined) {
+      this.#lost.add(socket);
+      answer(exchange, fault.status, errorBody(fault.status, { type: fault.type, reason: fault.reason }, exchange.id), {
+        close: true,
+      });
+      return;
+    }
+    this.#watch(request, response);
     let parsed: Pick<Exchange, 'segments' | 'query'>;
     try {
       parsed = parseTarget(exchange.target);
@@ -128,6 +158,9 @@ export class HttpServer {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     let waiting = waits;
+    // Answered before it was told to go on, a client may send its body or not: what comes next could be read both ways.
+    const keeps = response.shouldKeepAlive;
+    if (waits) response.shouldKeepAlive = false;
     return {
       request,
       response,
@@ -141,9 +174,32 @@ export class HttpServer {
       proceed() {
         if (!waiting) return;
         waiting = false;
+        response.shouldKeepAlive = keeps;
         response.writeContinue();
       },
     };
+  }
+
+  /** Time-outs that node:http does not have: of the pauses in a request or its answer, and of a body that nobody reads. */
+  #watch(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#count(socket, 1);
+    response.once('close', () => {
+      this.#count(socket, -1);
+      // Its answer may have promised to keep the connection before anybody wanted to stop.
+      if (this.#stopping) setImmediate(() => this.#server.closeIdleConnections());
+    });
+    response.on('timeout', () => {
+      // A whole request that waits for its turn, or for the search engine, is no idle one.
+      if (!request.complete || response.headersSent) socket.destroy();
+    });
+    response.once('finish', () => {
+      if (request.complete) return;
+      const timer = setTimeout(() => socket.destroy(), this.#options.unreadMs ?? unreadMsDefault);
+      request.once('close', () => clearTimeout(timer));
+      request.once('end', () => clearTimeout(timer));
+      socket.once('close', () => clearTimeout(timer));
+    });
   }
 
   #count(socket: Socket, by: number): void {

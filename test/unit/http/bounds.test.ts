@@ -113,12 +113,16 @@ t.test('targets are taken apart as Elasticsearch does', async (t) => {
       ['c', ' x y'],
     ],
   );
-  t.match(parseTarget('http://other:9200/logs/_doc?x=1'), { segments: ['logs', '_doc'] });
-  t.match(parseTarget('http://other:9200'), { path: '/', segments: [] });
+  t.match(parseTarget('/'), { path: '/', segments: [] });
   t.match(parseTarget('/a%2Fb/%3Cx%3E'), { segments: ['a/b', '<x>'] });
   t.match(
     refusalOf(() => parseTarget('/%')),
     { type: 'bad_parameter_exception' },
+  );
+  t.equal(parseTarget(`/?${'a&'.repeat(999)}b`).query.size, 2);
+  t.match(
+    refusalOf(() => parseTarget(`/?${'a&'.repeat(1000)}pipeline=p`)),
+    { type: 'illegal_argument_exception' },
   );
 });
 

@@ -195,7 +195,7 @@ t.test('garbage behind a good request never ends up in its answer', async (t) =>
 
 t.test('requests that come too slowly are ended', async (t) => {
   const { port } = await startIntakeServer(t, {
-    server: { headersTimeoutMs: 100, requestTimeoutMs: 100, checkMs: 20 },
+    server: { headersTimeoutMs: 100, requestTimeoutMs: 100 },
   });
   const connection = new RawConnection(port).send('POST /_bulk HTTP/1.1\r\nHost: x\r\n');
   t.equal((await connection.answer())?.status, 408);
