@@ -29,7 +29,7 @@ export interface Counts {
   lost: number;
   /** Records in two documents, or with a signed place that another document has too. */
   twice: number;
-  /** In a wrong index, or with a seq that contradicts the order of the answers on its connection. */
+  /** In a wrong index, with a seq that contradicts the order of the answers on its connection, or timed before its predecessor. */
   outOfPlace: number;
   /** Stored although refused with 429, or with bytes that nobody sent. */
   invented: number;
@@ -106,6 +106,8 @@ class Search {
   readonly #found = new Map<string, Found>();
   readonly #places = new Set<string>();
   readonly #twice = new Set<string>();
+  /** Of each chain, in any order. */
+  readonly #times = new Map<string, { seq: number; time: number; n: number }[]>();
 
   constructor(options: Omit<JudgeOptions, 'dataDir'>) {
     this.#options = options;
@@ -127,7 +129,7 @@ class Search {
 
   #add(index: string, id: string, text: string): void {
     const { ledger, inPlace = (place) => place === ledger.options.dest } = this.#options;
-    const { logseal } = JSON.parse(text) as { logseal?: { chain: string; seq: number; raw?: string } };
+    const { logseal } = JSON.parse(text) as { logseal?: { chain: string; seq: number; time: number; raw?: string } };
     if (logseal === undefined) {
       this.#count('invented', 0, `${index}/${id} has no signature field`);
       return;
@@ -143,6 +145,9 @@ class Search {
     const place = `${logseal.chain} ${logseal.seq}`;
     if (this.#places.has(place)) this.#isTwice(key, n, `place ${place}, record ${key}`);
     this.#places.add(place);
+    const times = this.#times.get(logseal.chain) ?? [];
+    this.#times.set(logseal.chain, times);
+    times.push({ seq: logseal.seq, time: logseal.time, n });
     const found = this.#found.get(key) ?? { placed: 0, rejects: 0, chain: logseal.chain, seq: logseal.seq };
     this.#found.set(key, found);
     if (index === rejectsIndex) found.rejects += 1;
@@ -178,6 +183,19 @@ class Search {
         else if (found.placed > 0 && !inOrder(found, `${bulk.connection} ${found.chain}`, last)) {
           this.#count('outOfPlace', n, `record ${key} stands before an earlier answer`);
         }
+      }
+    }
+    this.#compareTimes();
+  }
+
+  /** Times of a chain never go back. */
+  #compareTimes(): void {
+    for (const [chain, times] of this.#times) {
+      times.sort((a, b) => a.seq - b.seq);
+      let newest = 0;
+      for (const { seq, time, n } of times) {
+        if (time < newest) this.#count('outOfPlace', n, `${chain} ${seq} is ${newest - time} ms before an earlier one`);
+        newest = Math.max(newest, time);
       }
     }
   }
