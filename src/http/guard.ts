@@ -45,10 +45,14 @@ const readingEndpoints = new Set([
   '_validate',
 ]);
 
+/** What fills an index of another name. */
+const copying = new Set(['_clone', '_downsample', '_shrink', '_split']);
+
 export function guard(request: Request, rules: GuardRules): GuardDecision {
   const { method, segments } = request;
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return pass;
   const [first = '', second = ''] = segments;
+  if (first === '_bulk' || second === '_bulk') return refuse('records are signed at [_bulk] and [<index>/_bulk] alone');
   if (first === '_reindex' && segments.length === 1) return { kind: 'body' };
   if (first === '_aliases') return { kind: 'body' };
   if (first === '_data_stream') return guardStream(method, segments, rules);
@@ -64,6 +68,11 @@ export function bodyRefusal(request: Request, body: unknown, rules: GuardRules):
     const dest = member(member(body, 'dest'), 'index');
     if (typeof dest !== 'string' || !concerns(dest, rules)) return undefined;
     return `[_reindex] into [${dest}] is refused: what stands there is signed when it comes in, and copies are not. Send the documents through [_bulk]`;
+  }
+  if (first === '_data_stream') {
+    const stream = streamsChanged(body).find((name) => concerns(name, rules));
+    if (stream !== undefined)
+      return `changing the indices behind [${stream}] is refused: they hold signed documents. ${advice}`;
   }
   if (first === '_aliases') {
     const removed = removedIndices(body).find((index) => concerns(index, rules));
@@ -81,7 +90,7 @@ function guardStream(method: string, segments: readonly string[], rules: GuardRu
   if (method === 'DELETE' && segments.length === 2 && concerns(name, rules)) {
     return refuse(`deleting the data stream [${name}] is refused: it holds signed documents. ${advice}`);
   }
-  return segments[2] === '_mappings' ? { kind: 'body' } : pass;
+  return name === '_modify' || segments[2] === '_mappings' ? { kind: 'body' } : pass;
 }
 
 function guardTemplate(name: string): GuardDecision {
@@ -90,7 +99,12 @@ function guardTemplate(name: string): GuardDecision {
 }
 
 function guardIndex(method: string, segments: readonly string[], rules: GuardRules): GuardDecision {
-  const [index = '', endpoint = ''] = segments;
+  const [index = '', endpoint = '', target = ''] = segments;
+  if (copying.has(endpoint) && concerns(target, rules)) {
+    return refuse(
+      `[${endpoint}] into [${target}] is refused: what stands there is signed when it comes in, and copies are not`,
+    );
+  }
   if (!concerns(index, rules)) return pass;
   if (namesReserved(index) && !readingEndpoints.has(endpoint)) {
     return refuse(
@@ -108,6 +122,11 @@ function guardIndex(method: string, segments: readonly string[], rules: GuardRul
       `[${endpoint}] on [${index}] is refused: its documents are signed. Send a correction as a new document`,
     );
   }
+  if (endpoint === '_ccr' && target === 'follow') {
+    return refuse(
+      `following into [${index}] is refused: what stands there is signed when it comes in, and copies are not`,
+    );
+  }
   if (endpoint === '_delete_by_query') {
     return refuse(`[_delete_by_query] on [${index}] is refused: its documents are signed. ${advice}`);
   }
@@ -121,7 +140,8 @@ function refuse(reason: string): GuardDecision {
 
 /** Whether an index expression can mean something signed or reserved. In doubt, yes. */
 function concerns(expression: string, rules: GuardRules): boolean {
-  if (expression === '' || expression === '_all') return true;
+  // An exclusion that comes first excludes from everything.
+  if (expression === '' || expression === '_all' || expression.startsWith('-')) return true;
   return expression.split(',').some((part) => !part.startsWith('-') && partConcerns(part, rules));
 }
 
@@ -133,8 +153,10 @@ function partConcerns(part: string, rules: GuardRules): boolean {
     const backing = ['.ds-', '.fs-'].some((prefix) => prefix.startsWith(start) || start.startsWith(prefix));
     return !start.startsWith('.') || backing;
   }
-  const resolved = resolveName(part, rules.nowMs);
-  const dest = 'dest' in resolved ? resolved.dest : part;
+  const [name = ''] = part.split('::', 1);
+  const resolved = resolveName(name, rules.nowMs);
+  if (name.startsWith('<') && !('dest' in resolved)) return true;
+  const dest = 'dest' in resolved ? resolved.dest : name;
   const stream = streamBehind(dest) ?? dest;
   return isReservedName(stream) || rules.isSigned(stream);
 }
@@ -148,12 +170,22 @@ function member(value: unknown, name: string): unknown {
 }
 
 function removedIndices(body: unknown): string[] {
-  const actions = member(body, 'actions');
-  if (!Array.isArray(actions)) return [];
-  return actions.flatMap((action) => {
+  return actionsOf(body).flatMap((action) => {
     const removal = member(action, 'remove_index');
     return [member(removal, 'index'), member(removal, 'indices')].flat().filter((name) => typeof name === 'string');
   });
+}
+
+function streamsChanged(body: unknown): string[] {
+  return actionsOf(body)
+    .flatMap((action) => [member(action, 'add_backing_index'), member(action, 'remove_backing_index')])
+    .map((change) => member(change, 'data_stream'))
+    .filter((name) => typeof name === 'string');
+}
+
+/** Elasticsearch takes one action without the brackets of a list. */
+function actionsOf(body: unknown): unknown[] {
+  return [member(body, 'actions')].flat();
 }
 
 const depthMax = 32;

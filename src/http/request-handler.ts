@@ -97,7 +97,7 @@ async function pass(exchange: Exchange, options: RequestHandlerOptions): Promise
     const { bodyBytesMax } = context.limits;
     if (declaresTooMuch(exchange.request, bodyBytesMax)) throw declaredTooMuch(bodyBytesMax);
     const body = await readBody(exchange, lease, bodyBytesMax);
-    const reason = bodyRefusal(exchange, parseBody(body), rules);
+    const reason = body.length === 0 ? undefined : bodyRefusal(exchange, parseBody(body), rules);
     if (reason !== undefined) throw forbidden(reason);
     return await context.passthrough.stream(exchange, { body });
   } finally {
@@ -109,12 +109,18 @@ function forbidden(reason: string): LogsealError {
   return refusal('security_exception', reason, { status: 403 });
 }
 
-/** What is not JSON the search engine will say so itself. YAML and the like are looked at by nobody: they carry no mapping here. */
+/**
+ * Throws REQUEST_REFUSED for what the proxy cannot read, because Elasticsearch may: YAML, CBOR, UTF-16, comments, text behind the
+ * closing brace.
+ */
 function parseBody(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString());
   } catch {
-    return undefined;
+    throw refusal(
+      'parse_exception',
+      'the body has to be JSON in UTF-8, one object and nothing else: the proxy looks into it',
+    );
   }
 }
 

@@ -19,8 +19,9 @@ export function route(exchange: Exchange): Route {
   const [first = '', second, third] = segments;
   const { length } = segments;
   if (first === '_bulk' && length === 1) return bulk(exchange, undefined);
-  if (!first.startsWith('_') && second === '_bulk' && length === 2) return bulk(exchange, first);
   const writes = method === 'POST' || method === 'PUT';
+  // To Elasticsearch `/_all/_bulk` and `/_search/_bulk` are bulks too: each operation brings its own index.
+  if (second === '_bulk' && length === 2 && (writes || !first.startsWith('_'))) return bulk(exchange, first);
   if (writes && !first.startsWith('_') && (second === '_doc' || second === '_create')) {
     if (length === 3) return { kind: 'document', target: { index: first, id: third, endpoint: second } };
     if (length === 2 && second === '_doc') {
