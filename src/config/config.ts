@@ -76,6 +76,17 @@ export interface Config {
     /** Patterns (`*`) of User-Agent headers. */
     readonly closeInsteadOf429: readonly string[];
   };
+  /** Of shippers. */
+  readonly connections: {
+    readonly max: number;
+    readonly headerBytesMax: number;
+    readonly headersMax: number;
+    readonly targetBytesMax: number;
+    readonly headersTimeout: number;
+    readonly requestTimeout: number;
+    readonly idleTimeout: number;
+    readonly keepAlive: number;
+  };
   readonly delivery: {
     readonly batchBytesMax: number;
     readonly batchRecordsMax: number;

@@ -27,7 +27,7 @@ export function relationFaults(config: Config): Fault[] {
   ].flatMap((of) => of(config));
 }
 
-function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
+function limitFaults({ wal, intake, connections, listen, adminListen }: Config): Fault[] {
   const faults: Fault[] = [];
   const least = wal.reserveBytes + 2 * wal.segmentBytes;
   if (wal.bytesMax < least) {
@@ -38,6 +38,9 @@ function limitFaults({ wal, intake, listen, adminListen }: Config): Fault[] {
   }
   if (intake.memoryBytesMax < intake.bodyBytesMax) {
     faults.push({ key: 'intake.memoryBytesMax', sentence: 'must hold at least one body of intake.bodyBytesMax' });
+  }
+  if (connections.headersTimeout > connections.requestTimeout) {
+    faults.push({ key: 'connections.headersTimeout', sentence: 'must not be longer than connections.requestTimeout' });
   }
   if (listen.port !== 0 && listen.port === adminListen.port && listen.host === adminListen.host) {
     faults.push({ key: 'adminListen', sentence: 'must differ from listen' });

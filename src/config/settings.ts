@@ -5,6 +5,7 @@
 import type { SettingKey } from './config.ts';
 import { acknowledgements, clearPlaces, digestNames, logLevels, suiteNames } from './config.ts';
 import { clientSettings } from './settings-clients.ts';
+import { connectionSettings } from './settings-connections.ts';
 import { doorSettings } from './settings-doors.ts';
 import { limitSettings } from './settings-limits.ts';
 
@@ -197,6 +198,7 @@ export const settings: Readonly<Record<SettingKey, Setting>> = {
     reason: 'destinations that share a chain, first match; otherwise the name without date, number or rollover suffix',
   },
   ...limitSettings,
+  ...connectionSettings,
   templates: {
     type: 'choice',
     choices: ['compose', 'advise', 'off'],

@@ -13,6 +13,7 @@ import type { IntakeContext } from '../http/intake-context.ts';
 import { Passthrough } from '../http/passthrough.ts';
 import type { RequestHandlerOptions } from '../http/request-handler.ts';
 import { createRequestHandler } from '../http/request-handler.ts';
+import type { HttpServerOptions } from '../http/server.ts';
 import { HttpServer } from '../http/server.ts';
 import { readOperatorPublicKey } from '../keys/operator.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -73,7 +74,7 @@ export async function openDoors(
     for (const { door, notAfterMs } of access.expiries) noteCertificates(metrics, door, [notAfterMs]);
   });
   const { host, port } = config.listen;
-  const server = await HttpServer.start({ host, port, handler, tls: access.intakeTls });
+  const server = await HttpServer.start({ host, port, handler, tls: access.intakeTls, ...boundsOf(config) });
   const admin = await AdminServer.start({
     host: config.adminListen.host,
     port: config.adminListen.port,
@@ -94,6 +95,21 @@ export async function openDoors(
     (next: Config) => ({ changes: [], apply: () => changeLimits(handling, next) }),
   ];
   return { server, admin, prepare };
+}
+
+function boundsOf({ connections }: Config): Partial<HttpServerOptions> {
+  const { max, headerBytesMax, headersMax, targetBytesMax } = connections;
+  const { headersTimeout, requestTimeout, idleTimeout, keepAlive } = connections;
+  return {
+    connectionsMax: max,
+    headerBytesMax,
+    headersMax,
+    targetBytesMax,
+    headersTimeoutMs: headersTimeout,
+    requestTimeoutMs: requestTimeout,
+    idleTimeoutMs: idleTimeout,
+    keepAliveMs: keepAlive,
+  };
 }
 
 /** Holds for requests that come; those under way end by the bounds they began with, or the new ones. */

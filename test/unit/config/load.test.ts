@@ -203,6 +203,7 @@ t.test('settings that contradict each other are named', async (t) => {
     problemsOf(() => loadConfig({ environment: {}, flags })).map(({ key }) => key);
   t.strictSame(keys({ 'wal-bytes-max': '256MiB', 'wal-segment-bytes': '128MiB' }), ['wal.bytesMax']);
   t.strictSame(keys({ 'intake-memory-bytes-max': '50MiB' }), ['intake.memoryBytesMax']);
+  t.strictSame(keys({ 'connections-request-timeout': '30s' }), ['connections.headersTimeout']);
   t.strictSame(keys({ listen: '127.0.0.1:9281' }), ['adminListen']);
   t.strictSame(keys({ 'elasticsearch-username': 'u' }), ['elasticsearch.username']);
   t.strictSame(keys({ 'instance-name': 'a b' }), ['instance.name']);
