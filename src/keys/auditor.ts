@@ -103,6 +103,9 @@ function checkCertificate(pem: string, file: string, nowMs: number): Certificate
   const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
   if (bits < modulusBitsMin)
     throw keyInvalid(file, `holds a key of ${bits} bits; at least ${modulusBitsMin} are needed`);
+  // A flipped bit in the key would wrap secrets to nobody. Of a certificate that another one issued only who has that one can tell.
+  if (parsed.issuer === parsed.subject && !parsed.verify(publicKey))
+    throw keyInvalid(file, 'is damaged: its signature is wrong');
   const notAfterMs = parsed.validToDate.getTime();
   if (nowMs < parsed.validFromDate.getTime()) throw keyInvalid(file, `is not valid before ${parsed.validFrom}`);
   if (nowMs > notAfterMs) throw keyInvalid(file, `expired on ${parsed.validTo}`);

@@ -5,15 +5,22 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { encodeVkey } from '../../src/chain/note.ts';
 import { decodeSeal } from '../../src/chain/seal.ts';
 import { neededFrom, readCursorValue } from '../../src/delivery/cursor-keeper.ts';
+import type { PlacesOptions } from '../../src/delivery/places.ts';
+import { Places } from '../../src/delivery/places.ts';
+import { LogsealError } from '../../src/errors.ts';
 import { entryKinds } from '../../src/journal/entry-kind.ts';
 import { RecordView, readRecordsHeader, recordsHeaderBytes } from '../../src/journal/records-entry.ts';
 import { createAuditor } from '../../src/keys/auditor.ts';
 import { readKeyFile } from '../../src/keys/key-file.ts';
 import { walkSealLog } from '../../src/log/seal-walk.ts';
 import { findAuditors } from '../../src/proxy/auditors.ts';
+import { keepTrust } from '../../src/proxy/trust-keeper.ts';
 import { CursorFile } from '../../src/wal/cursor.ts';
+import type { LogDirectory, LogKeys } from '../../src/wal/frame-cipher.ts';
+import { keysOf, pathOf } from '../../src/wal/frame-cipher.ts';
 import { DirectoryLock } from '../../src/wal/lock.ts';
 import type { Position } from '../../src/wal/position.ts';
 import { comparePositions, readPosition } from '../../src/wal/position.ts';
@@ -47,21 +54,40 @@ interface LoggedRecord {
 }
 
 export interface Problem {
-  kind: 'lost' | 'twice' | 'outOfPlace' | 'seals' | 'start';
+  /** `start`: it throws; `read`: it does not, and a reader of the log does. */
+  kind: 'lost' | 'twice' | 'outOfPlace' | 'seals' | 'start' | 'read';
   /** Records. */
   count: number;
   text: string;
+  /** Of the error, where there is one. */
+  code?: string;
+  message?: string;
+}
+
+export interface CheckOptions {
+  /** Of an encrypted log. */
+  keys?: LogKeys;
 }
 
 /** The broken promises; none is how it should be. A start that throws is one of them. */
-export async function brokenPromises(dataDir: string, promises: Promises): Promise<Problem[]> {
+export async function brokenPromises(
+  dataDir: string,
+  promises: Promises,
+  options: CheckOptions = {},
+): Promise<Problem[]> {
+  const path = join(dataDir, 'wal');
+  const walDir = options.keys === undefined ? path : { path, keys: options.keys };
+  let started = false;
   try {
-    const cursor = await startAndSign(dataDir);
-    const records = await readRecords(join(dataDir, 'wal'), cursor);
+    const cursor = await startAndSign(dataDir, walDir);
+    started = true;
+    const records = await readRecords(walDir, cursor);
     const told = await wrongSeals(dataDir, promises);
     return [...losses(records, promises), ...twins(records, promises), ...disorder(records, promises), ...told];
   } catch (error) {
-    return [{ kind: 'start', count: 0, text: `the start fails: ${describe(error)}` }];
+    const text = `${started ? 'the reading' : 'the start'} fails: ${describe(error)}`;
+    const told = error instanceof LogsealError ? { code: error.code, message: error.message } : {};
+    return [{ kind: started ? 'read' : 'start', count: 0, text, ...told }];
   }
 }
 
@@ -76,7 +102,7 @@ function describe(error: unknown): string {
 }
 
 /** Starts, signs three records more, and is killed. Resolves with where delivery would have gone on. */
-async function startAndSign(dataDir: string): Promise<Position> {
+async function startAndSign(dataDir: string, walDir: LogDirectory): Promise<Position> {
   using _lock = await DirectoryLock.acquire(dataDir);
   await giveAuditor(join(dataDir, 'development-auditor'));
   const { certificates } = await findAuditors([], dataDir);
@@ -87,9 +113,9 @@ async function startAndSign(dataDir: string): Promise<Position> {
   await unsealed.cursor.close();
   const needed = delivery.value === undefined ? { segment: 0, offset: 0 } : neededFrom(delivery.value);
   const clock = new ManualClock(Date.now());
-  const walDir = join(dataDir, 'wal');
   const { wal, recovery } = await WriteAheadLog.open({
-    dir: walDir,
+    dir: pathOf(walDir),
+    keys: keysOf(walDir),
     bytesMax: 64 * 1024 * 1024,
     reserveBytes: 4096,
     segmentBytes: 1024 * 1024,
@@ -110,6 +136,12 @@ async function startAndSign(dataDir: string): Promise<Position> {
       certificates,
       clock,
     });
+    const { instance, signing } = rig;
+    const chains = signing.chains.all.map((chain) => chain.id22);
+    const vkey = encodeVkey(instance.origin, instance.checkpointPublicKey);
+    const trust = { origin: instance.origin, vkey, control: signing.chains.control.id22, chains };
+    await keepTrust(dataDir, trust, (chain) => signing.knowsChain(chain));
+    await Places.open({ path: join(dataDir, 'delivery', 'places'), ...nobody });
     await rig.append(dest, 3);
     await rig.signing.sealData();
   } finally {
@@ -117,6 +149,9 @@ async function startAndSign(dataDir: string): Promise<Position> {
   }
   return needed;
 }
+
+/** Not asked while the file is read. */
+const nobody = {} as Pick<PlacesOptions, 'host' | 'upstream'>;
 
 const auditor = createAuditor({ name: 'logseal development auditor' });
 
@@ -135,7 +170,7 @@ function firstWanted(needed: Position, unsealed: Position | undefined): Position
   return first.segment === 0 ? undefined : first;
 }
 
-async function readRecords(walDir: string, cursor: Position): Promise<LoggedRecord[]> {
+async function readRecords(walDir: LogDirectory, cursor: Position): Promise<LoggedRecord[]> {
   const records: LoggedRecord[] = [];
   const reader = await WalReader.open(walDir, undefined);
   for (;;) {

@@ -12,6 +12,8 @@ import { forMarkdown, forTerminal, machine } from '../bench/table.ts';
 import { projectDir } from '../helpers/cache.ts';
 import { TapReport } from '../helpers/tap-report.ts';
 import { runTap } from '../helpers/tap-run.ts';
+import type { FlipRow } from './flip-row.ts';
+import { flipTables, readFlips } from './flip-row.ts';
 import type { Row } from './row.ts';
 import { addUp, readRows, tablesOf } from './row.ts';
 
@@ -52,8 +54,8 @@ async function short(): Promise<number> {
   const rows = mkdtempSync(join(tmpdir(), 'logseal-faults-'));
   try {
     const status = await runClasses({ LOGSEAL_TEST_FAULTS_ROWS: rows }, []);
-    show(readRows(rows));
-    if (status === 0) writePage('short', readRows(rows), '`npm run test:faults`');
+    show(readRows(rows), readFlips(rows));
+    if (status === 0) writePage('short', readRows(rows), readFlips(rows), '`npm run test:faults`');
     return status;
   } finally {
     rmSync(rows, { recursive: true, force: true });
@@ -95,10 +97,12 @@ async function long(): Promise<number> {
     state.rounds += 1;
     writeFileSync(stateFile, JSON.stringify(state));
   } while (status === 0 && performance.now() < until);
-  const all = addUp(Array.from({ length: state.rounds }, (_, n) => readRows(join(longDir, `rows-${n}`))).flat());
-  show(all);
+  const directories = Array.from({ length: state.rounds }, (_, n) => join(longDir, `rows-${n}`));
+  const all = addUp(directories.flatMap(readRows));
+  const flips = directories.flatMap(readFlips);
+  show(all, flips);
   const command = `\`npm run test:faults -- --long --seed ${state.seed}\`, ${state.rounds} rounds,`;
-  if (status === 0 || stopped) writePage('long', all, command);
+  if (status === 0 || stopped) writePage('long', all, flips, command);
   return stopped ? 0 : status;
 }
 
@@ -117,8 +121,8 @@ async function runClasses(environment: Record<string, string>, args: readonly st
   return report.failed > 0 ? 1 : status;
 }
 
-function show(rows: readonly Row[]): void {
-  for (const table of tablesOf(inOrder(rows))) process.stdout.write(forTerminal(table));
+function show(rows: readonly Row[], flips: readonly FlipRow[]): void {
+  for (const table of [...tablesOf(inOrder(rows)), ...flipTables(flips)]) process.stdout.write(forTerminal(table));
 }
 
 function inOrder(rows: readonly Row[]): Row[] {
@@ -126,14 +130,14 @@ function inOrder(rows: readonly Row[]): Row[] {
 }
 
 /** Only the part between the markers of that name is ours. */
-function writePage(part: 'short' | 'long', rows: readonly Row[], command: string): void {
+function writePage(part: 'short' | 'long', rows: readonly Row[], flips: readonly FlipRow[], command: string): void {
   if (values.only !== undefined || values['no-page'] || notRun > 0) return;
   const text = readFileSync(page, 'utf8');
   const [begin, end] = [`<!-- ${part}: written by npm run test:faults -->\n`, `<!-- ${part}: end -->\n`];
   const from = text.indexOf(begin);
   const to = text.indexOf(end);
   if (from < 0 || to < from) throw new Error(`${page} has no place for the ${part} table`);
-  const tables = tablesOf(inOrder(rows)).map(forMarkdown).join('\n');
+  const tables = [...tablesOf(inOrder(rows)), ...flipTables(flips)].map(forMarkdown).join('\n');
   const head = `${command} on ${machine()}, ${new Date().toISOString().slice(0, 10)}\n`;
   writeFileSync(page, `${text.slice(0, from + begin.length)}\n${head}\n${tables}\n${text.slice(to)}`);
 }
