@@ -11,8 +11,8 @@ export interface TlsFront {
   readonly taken: number;
   /** Closes every connection and the port. */
   away(): Promise<void>;
-  /** Listens on the same port again. */
-  back(): Promise<void>;
+  /** Listens on the same port again, with another certificate if given. */
+  back(changed?: Issued): Promise<void>;
 }
 
 /** `chain`: PEM, sent after the server's own certificate. */
@@ -20,8 +20,9 @@ export async function startTlsFront(target: string, identity: Issued, chain = ''
   const { hostname, port: targetPort } = new URL(target);
   const sockets = new Set<Socket>();
   let taken = 0;
-  const options = { cert: `${identity.certificate}\n${chain}`, key: identity.key };
+  let shown = identity;
   const listen = async (port: number) => {
+    const options = { cert: `${shown.certificate}\n${chain}`, key: shown.key };
     const server = createServer(options, (client) => {
       taken += 1;
       const engine = connect(Number(targetPort), hostname);
@@ -55,7 +56,8 @@ export async function startTlsFront(target: string, identity: Issued, chain = ''
       for (const socket of sockets) socket.destroy();
       await closed;
     },
-    async back() {
+    async back(changed = shown) {
+      shown = changed;
       server = await listen(port);
     },
   };
