@@ -6,6 +6,7 @@
 import type { KeyObject } from 'node:crypto';
 import { signCheckpoint } from '../chain/note.ts';
 import type { SealReason } from '../chain/seal.ts';
+import { LogsealError } from '../errors.ts';
 import { encodeSealEntry } from '../journal/seal-entry.ts';
 import { removeKeyFile, writeKeyFile } from '../keys/key-file.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -49,6 +50,9 @@ export class Epochs {
   readonly #ageTimers = new Map<LiveChain, Timer>();
   #idleTimer: Timer | undefined;
   #sealsSinceHead = 0;
+  #leaving = false;
+  /** Each wakes one wait for room. */
+  readonly #waiting = new Set<() => void>();
   #logQueue: Promise<unknown> = Promise.resolve();
 
   constructor(options: EpochsOptions) {
@@ -129,7 +133,10 @@ export class Epochs {
     await this.#keep(text);
   }
 
-  /** A full disk is waited for: the seal is on disk, and the chain signs nothing before its key is. */
+  /**
+   * A full disk is waited for, but not by a stop: the seal is on disk, and the chain signs nothing before its key is. What is
+   * left then is what a crash leaves between seal and key.
+   */
   async #replaceKey(chain: LiveChain): Promise<void> {
     const { keysDir, clock } = this.#options;
     for (;;) {
@@ -138,9 +145,23 @@ export class Epochs {
         return;
       } catch (error) {
         if (!isFullError(error)) throw error;
+        if (this.#leaving) throw noRoomForKey(keysDir, error);
       }
-      await new Promise<void>((resolve) => clock.after(fullRetryMs, resolve));
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        clock.after(fullRetryMs, () => {
+          this.#waiting.delete(resolve);
+          resolve();
+        });
+      });
     }
+  }
+
+  /** From now on a full disk is not waited for: whoever waits tries once more, and then fails. */
+  leave(): void {
+    this.#leaving = true;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 
   /** Stops the timers, and keeps the heads for the next start. */
@@ -189,4 +210,9 @@ export class Epochs {
   #background(work: Promise<unknown>): void {
     work.catch((error) => this.#options.fatal(error));
   }
+}
+
+function noRoomForKey(directory: string, cause: unknown): LogsealError {
+  const sentence = `the disk has no room for a key file in ${directory}: what was sealed is on disk, and the next start goes on from there`;
+  return new LogsealError('WAL_FAILED', sentence, { cause, directory });
 }

@@ -235,6 +235,7 @@ export class Signing {
   async sealData(): Promise<void> {
     this.#stopping = true;
     this.#rotationTimer?.cancel();
+    this.#epochs.leave();
     await this.#rotating;
     await this.#sealData();
   }

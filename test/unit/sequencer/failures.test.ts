@@ -204,6 +204,30 @@ t.test('a full disk holds up the next epoch, and no chain is lost for it', async
   t.equal(records.filter(({ dest }) => dest === 'other').length, 1);
 });
 
+t.test('a stop does not wait for room that the disk does not have, and the next start goes on', async (t) => {
+  const dir = t.testdir();
+  const errors: unknown[] = [];
+  const rig = await openSigning(dir, { fatal: (error) => errors.push(error) });
+  await rig.append('web', 3);
+  const [chain] = rig.signing.chains.all;
+  const temporary = join(dir, 'keys', `${chain?.id22}.key.tmp`);
+  symlinkSync('/dev/full', temporary);
+  const filled = rig.append('web', 40);
+  filled.catch(() => undefined);
+  while ((await readLog(dir)).seals.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const stopped = rig.signing.sealData();
+  await t.rejects(filled, { code: 'WAL_FAILED', message: /no room for a key file in .*keys/ });
+  await stopped;
+  t.match(errors, [{ code: 'WAL_FAILED' }]);
+  await rig.crash();
+  rmSync(temporary);
+  const second = await openSigning(dir);
+  await second.append('web', 1);
+  await second.close();
+  const { records, seals } = await readLog(dir);
+  t.strictSame(brokenLinks(records, seals, chain?.id22 ?? ''), []);
+});
+
 t.test('chains that have ended cost a few bytes in the snapshot, and are still known', async (t) => {
   const dir = t.testdir();
   const rig = await openSigning(dir);
