@@ -82,8 +82,9 @@ export class HttpServer {
     };
     this.#server = createDoor(http, options.tls);
     this.#server.timeout = options.idleTimeoutMs ?? idleTimeoutMsDefault;
-    // Node.js would leave out those past a bound, and with them maybe a length; they are counted when all are here.
-    this.#server.maxHeadersCount = 0;
+    // Node.js leaves out those past it, and with them maybe a length: one more than allowed is seen, and refused. Of trailers, which
+    // nobody reads, the rest is left out.
+    this.#server.maxHeadersCount = (options.headersMax ?? headersDefault) + 1;
     this.#server.maxConnections = options.connectionsMax ?? connectionsDefault;
     this.#server.on('request', (request, response) => this.#take(request, response, false));
     this.#server.on('checkContinue', (request, response) => this.#take(request, response, true));
@@ -158,6 +159,8 @@ export class HttpServer {
     request.on('error', () => undefined);
     response.on('error', () => undefined);
     let waiting = waits;
+    // The parser stands still behind an offer of another protocol, also where nobody takes it up.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     // Answered before it was told to go on, a client may send its body or not: what comes next could be read both ways.
     const keeps = response.shouldKeepAlive;
     if (waits) response.shouldKeepAlive = false;
@@ -208,6 +211,8 @@ export class HttpServer {
 
   /** Bytes that are no HTTP, headers that are too long, requests that take too long. */
   #malformed(error: Error & { code?: string }, socket: Duplex): void {
+    // It has its answer, which ends the connection.
+    if (this.#lost.has(socket)) return;
     if (!socket.writable || error.code === 'ECONNRESET' || (this.#open.get(socket) ?? 0) > 0) {
       socket.destroy();
       return;
