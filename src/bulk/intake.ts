@@ -37,7 +37,8 @@ export interface Source {
 
 export interface Intake {
   /**
-   * Holds while the log is full or behind. Throws LogsealError LOG_FULL when that takes too long: nothing is signed.
+   * Holds while the log is full or behind. Throws LogsealError LOG_FULL when that takes too long, REQUEST_REFUSED (413)
+   * for more than the log ever takes: nothing is signed.
    * Keeps the room for the batch until its `append`, which has to follow.
    */
   admit(batch: Batch, signal: AbortSignal, source: Source): Promise<void>;

@@ -3,6 +3,7 @@
  * A request is held for a while, then refused whole, before anything of it is signed. Clients take turns: room that the log
  * gets is not for whoever asks most often.
  */
+import { refusal } from '../bulk/refusal.ts';
 import { LogsealError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { FairQueue } from '../lib/fair-queue.ts';
@@ -10,6 +11,8 @@ import { FairQueue } from '../lib/fair-queue.ts';
 export interface AdmissionOptions {
   /** Whether the log takes that many more bytes, as they will stand in it. */
   room: (bytes: number) => boolean;
+  /** What it takes when it is empty. */
+  largestBytes: number;
   /** Bytes that may be admitted and not yet durable. */
   pendingBytesMax: number;
   /** Milliseconds that a request is held. */
@@ -39,11 +42,13 @@ export class Admission {
   }
 
   /**
-   * The bytes count as pending from here until `ended`. `source`: on whose account. Throws LogsealError LOG_FULL after the hold
-   * time, STOPPING when the proxy stops or the client goes away.
+   * The bytes count as pending from here until `ended`. `source`: on whose account. Throws LogsealError REQUEST_REFUSED (413)
+   * for more than the log ever takes, LOG_FULL after the hold time, STOPPING when the proxy stops or the client goes away.
    */
   async admit(bytes: number, signal: AbortSignal, source = ''): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed;
+    const { largestBytes } = this.#options;
+    if (bytes > largestBytes) throw tooLarge(bytes, largestBytes);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let waiting = true;
     const held: Held = {
@@ -108,6 +113,12 @@ export class Admission {
       return 'waits';
     });
   }
+}
+
+/** Said at once: a shipper that is told to try again would do so for ever. */
+function tooLarge(bytes: number, largestBytes: number): LogsealError {
+  const reason = `the request takes [${bytes}] bytes in the write-ahead log, which has at most [${largestBytes}] (wal.bytesMax)`;
+  return refusal('content_too_long_exception', reason, { status: 413 });
 }
 
 function noRoom(bytes: number): LogsealError {

@@ -113,6 +113,7 @@ export class Signing {
     });
     this.admission = new Admission({
       room: (bytes) => wal.room(bytes),
+      largestBytes: wal.largestBytes,
       pendingBytesMax: options.pendingBytesMax,
       holdMaxMs: options.holdMaxMs,
       clock,

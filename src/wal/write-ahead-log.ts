@@ -18,6 +18,7 @@ import { comparePositions } from './position.ts';
 import type { RecoveredLog, Recovery } from './recovery.ts';
 import { noRoomToRecover, recoverLog } from './recovery.ts';
 import { Reserve, reservePath } from './reserve.ts';
+import { firstOffset } from './segment.ts';
 import type { Space } from './space.ts';
 import { LogSpace } from './space.ts';
 import { GroupWriter } from './writer.ts';
@@ -148,6 +149,11 @@ export class WriteAheadLog {
   /** Bytes that `normal` appends may still take; 0 while the disk is full. */
   get freeBytes(): number {
     return this.#space.diskFull ? 0 : Math.max(0, this.#bytesMax - this.usedBytes);
+  }
+
+  /** What an empty log takes: more never has room. */
+  get largestBytes(): number {
+    return this.#bytesMax - firstOffset;
   }
 
   /** Whether a `normal` append of `bytes` would be admitted now. */

@@ -8,6 +8,7 @@ function setUp(change: Partial<AdmissionOptions> = {}) {
   const state = { free: 1000, holds: 0 };
   const admission = new Admission({
     room: (bytes) => bytes <= state.free,
+    largestBytes: 5000,
     pendingBytesMax: 300,
     holdMaxMs: 45_000,
     clock,
@@ -25,6 +26,17 @@ t.test('a request enters at once while there is room', async (t) => {
   const { admission, state } = setUp();
   await t.resolves(admission.admit(100, open));
   t.equal(state.holds, 0);
+});
+
+t.test('a request that the log can never take is refused for good, and not held', async (t) => {
+  const { admission, state } = setUp();
+  await t.rejects(admission.admit(5001, open), {
+    code: 'REQUEST_REFUSED',
+    details: { status: 413, type: 'content_too_long_exception' },
+  });
+  t.equal(state.holds, 0);
+  state.free = 5000;
+  await t.resolves(admission.admit(5000, open));
 });
 
 t.test('a held request enters when the log gets room', async (t) => {
