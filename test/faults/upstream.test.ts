@@ -1,6 +1,7 @@
 /** Fault class *upstream*: refusals, silence and wrong answers of the search engine, or of what stands before it. */
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
+import { engineClient } from '../helpers/engine-client.ts';
 import type { Fault } from './experiment.ts';
 import { openFaultClass } from './fault-class.ts';
 import { alias, rolledOver } from './process-faults.ts';
@@ -11,7 +12,7 @@ const skip = lab.missing;
 /** Soon again, and soon given up. */
 const environment = { LOGSEAL_ELASTICSEARCH_REQUEST_TIMEOUT: '1s', LOGSEAL_DELIVERY_BACKOFF_MAX: '200ms' };
 const awayMs = lab.long ? 3 * 60_000 : 1000;
-const ledger = { pauseMs: 40 };
+const ledger = { pauseMs: 100 };
 
 const refused: Fault = {
   name: 'connections refused',
@@ -26,8 +27,26 @@ const refused: Fault = {
 const lostAndRolled: Fault = {
   name: 'the alias rolls over between a lost answer and the retry',
   async inject({ engine, upstream }, time) {
-    await upstream.trap({ at: 'answer', matches: isBulkToDest, cut: true, act: () => alias(engine.url, time + 2) });
+    await upstream.trap({ at: 'answer', matches: isBulkToDest, cut: true, act: () => alias(engine.url, 2 * time + 2) });
   },
+};
+
+const template = {
+  index_patterns: ['logs-fault-*'],
+  priority: 500,
+  template: { settings: { 'index.mode': 'logsdb' } },
+};
+const templateAdded: Fault = {
+  name: 'a template added between decision and delivery: _source does not come back as it was',
+  inject: ({ engine, upstream }, time) =>
+    upstream.trap({
+      at: 'request',
+      matches: isBulkToDest,
+      async act() {
+        await engineClient(engine.url).ask('PUT', '/_index_template/fault', template);
+        await alias(engine.url, 2 * time + 3);
+      },
+    }),
 };
 
 const noAnswer: Fault[] = [
@@ -90,9 +109,10 @@ t.test('no answer, refusals, wrong answers', { skip }, async (t) => {
     environment,
     ledger,
     times: lab.long ? 5 : 1,
-    faults: [...noAnswer, ...tooBusy, ...wrongAnswers, ...more],
+    faults: [...noAnswer, ...tooBusy, ...wrongAnswers, ...more, templateAdded],
     recordsBetween: 100,
   });
+  await engineClient(lab.engine.url).ask('DELETE', '/_index_template/fault');
 });
 
 t.test('control: without ids where results differ, another order loses records', { skip }, async (t) => {
