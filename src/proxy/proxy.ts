@@ -8,6 +8,7 @@ import { Access } from './access.ts';
 import { findAuditors } from './auditors.ts';
 import type { Doors } from './doors.ts';
 import { openDoors } from './doors.ts';
+import { fullStart } from './full-start.ts';
 import type { ProxyOptions } from './options.ts';
 import { openClients } from './own-clients.ts';
 import { Reload } from './reload.ts';
@@ -38,7 +39,9 @@ export class LogsealProxy {
     const { config, log } = options;
     const access = new Access(config, log);
     const clients = openClients(config);
-    const lock = await DirectoryLock.acquire(config.dataDir);
+    const lock = await DirectoryLock.acquire(config.dataDir).catch(async (error) => {
+      throw await fullStart(error, config);
+    });
     const undo: (() => Promise<unknown> | unknown)[] = [() => lock.release()];
     try {
       const auditors = await findAuditors(config.auditor.certificates, config.dataDir);
@@ -54,7 +57,7 @@ export class LogsealProxy {
       return new LogsealProxy(options, stages, doors, auditors.developmentDir);
     } catch (error) {
       for (const act of undo.reverse()) await act();
-      throw error;
+      throw await fullStart(error, config);
     }
   }
 
