@@ -52,7 +52,7 @@ export const limitSettings = {
   'wal.bytesMax': {
     type: 'size',
     default: '8GiB',
-    min: 256 * MIB,
+    min: 96 * MIB,
     max: 64 * TIB,
     reason: 'what may wait for a search engine that is away; then shippers are held and answered 429',
   },
@@ -176,7 +176,7 @@ export const limitSettings = {
     default: '30s',
     min: 100,
     max: HOUR,
-    reason: 'longest pause between two tries, with jitter',
+    reason: 'longest pause between two tries, with jitter; a second while no connection can be made',
   },
   'stop.timeout': {
     type: 'duration',

@@ -36,6 +36,8 @@ export interface DispatchOptions {
 export interface Outage {
   message: string;
   retryAfterMs: number;
+  /** Not one byte was sent: it costs little to try again. */
+  unreachable: boolean;
 }
 
 export interface Attempt {
@@ -98,8 +100,12 @@ export class Dispatch {
       const status = error.details.status;
       if (status === 429 || status === 413 || error.code === 'UPSTREAM_UNKNOWN') this.#options.adaptive.overloaded();
       if (status === 400 || status === 413) return this.#isolate(open, error, ready);
-      const retryAfterMs = error.details.retryAfterMs;
-      outage = { message: error.message, retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : 0 };
+      const { retryAfterMs } = error.details;
+      outage = {
+        message: error.message,
+        retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : 0,
+        unreachable: error.code === 'UPSTREAM_REFUSED' && status === undefined,
+      };
       this.outage = error.message;
     }
     this.#options.watchers.flush();

@@ -52,6 +52,8 @@ export interface PumpOptions {
 /** Tries of a refused record before its destination gets a lane. */
 const triesMax = 2;
 const busyTriesMax = 7;
+/** Longest pause while nobody answers the door: what waits should not wait for us once somebody does. */
+const knockMsMax = 1000;
 /** Memory that frames were read into, kept for the next ones. */
 const keptBytesMax = 32 * 1024 * 1024;
 
@@ -194,7 +196,9 @@ export class Pump {
         this.#divert(attempt, refusals);
       }
       items = this.#keepMain([...left]);
-      if (items.length > 0) await pause(clock, backoff.next(attempt.outage?.retryAfterMs), signal);
+      if (items.length === 0) return;
+      const waitMs = backoff.next(attempt.outage?.retryAfterMs);
+      await pause(clock, attempt.outage?.unreachable === true ? Math.min(waitMs, knockMsMax) : waitMs, signal);
     }
   }
 
