@@ -19,8 +19,11 @@ import type { Row } from './row.ts';
 import { record } from './row.ts';
 import { emptyEngine } from './stored.ts';
 
-/** Damage that a control run can show. `verify`: verification finds something. `start`: the proxy does not start or go on any more. */
-export type Damage = 'lost' | 'twice' | 'outOfPlace' | 'verify' | 'start';
+/**
+ * Damage that a control run can show. `verify`: verification finds something. `start`: the proxy does not start or go on any more.
+ * `other`: what the class looks for itself.
+ */
+export type Damage = 'lost' | 'twice' | 'outOfPlace' | 'verify' | 'start' | 'other';
 
 /** What stands while an experiment runs. */
 export interface Scene {
@@ -44,6 +47,8 @@ export interface Fault {
    * fault has.
    */
   inject(scene: Scene, time: number): Promise<void>;
+  /** How long that may last. Default two minutes. */
+  msMax?: number;
 }
 
 export interface ExperimentOptions extends Pick<JudgeOptions, 'inPlace' | 'rejected' | 'foreign' | 'verifyArguments'> {
@@ -66,6 +71,10 @@ export interface ExperimentOptions extends Pick<JudgeOptions, 'inPlace' | 'rejec
   /** A control run: the proxy runs without these, and `sees` must be the case. */
   without?: readonly ProtectionName[];
   sees?: readonly Damage[];
+  /** What the class has seen beside that, a sentence each; nothing in a run of the whole proxy. */
+  other?(): readonly string[];
+  /** For the table, where a control run lacks something that is no text of the source; with an empty `without`. */
+  withoutToo?: string;
   /** Records acknowledged before the first injection and after each. Default 200. */
   recordsBetween?: number;
   /** Until everything acknowledged is stored. Default 120 s; a control run does not wait, it may wait in vain. */
@@ -84,7 +93,9 @@ export async function experiment(t: Test, options: ExperimentOptions): Promise<R
   try {
     const outcome = await bench.run();
     const rows = rowsOf(options, outcome);
-    if (options.without === undefined) assertWhole(t, bench, outcome, names);
+    const { without, other } = options;
+    if (without === undefined && other !== undefined) t.strictSame(other(), [], 'what this class looks for itself');
+    if (without === undefined) assertWhole(t, bench, outcome, names);
     else assertDamage(t, options, outcome, names);
     rows.forEach(record);
     return rows;
@@ -212,10 +223,10 @@ class Bench implements Scene {
   }
 
   /** Milliseconds until a record was acknowledged again. */
-  async #hurt({ name, inject }: Fault, time: number): Promise<number | undefined> {
+  async #hurt({ name, inject, msMax = injectMsMax }: Fault, time: number): Promise<number | undefined> {
     const { recordsBetween = 200, sees } = this.#options;
     this.#recoverMs = undefined;
-    await inTime(inject(this, time), `${name}: injection ${time} did not end`);
+    await inTime(msMax, inject(this, time), `${name}: injection ${time} did not end`);
     const fromMs = performance.now();
     try {
       if (await hasEnded(this.proxy)) await this.restart();
@@ -253,9 +264,9 @@ class Bench implements Scene {
   }
 }
 
-async function inTime(work: Promise<void>, message: string): Promise<void> {
+async function inTime(msMax: number, work: Promise<void>, message: string): Promise<void> {
   const over = new AbortController();
-  const late = pause(injectMsMax, undefined, { signal: over.signal }).then(() => Promise.reject(new Error(message)));
+  const late = pause(msMax, undefined, { signal: over.signal }).then(() => Promise.reject(new Error(message)));
   late.catch(() => undefined);
   try {
     await Promise.race([work, late]);
@@ -270,14 +281,21 @@ async function hasEnded({ ended }: RunningProxy): Promise<boolean> {
   return (await Promise.race([ended, Promise.resolve(still)])) !== still;
 }
 
-function rowsOf({ class: name, faults, without }: ExperimentOptions, outcome: Outcome): Row[] {
+function rowsOf({ class: name, faults, without, withoutToo }: ExperimentOptions, outcome: Outcome): Row[] {
   const { injections, judgement, startFailure, drainedMs } = outcome;
   const { verify } = judgement;
   return faults.map((fault) => {
     const row: Row = {
       class: name,
       fault: fault.name,
-      ...(without === undefined ? {} : { without: without.map((one) => protections[one].without).join(' and ') }),
+      ...(without === undefined
+        ? {}
+        : {
+            without: without
+              .map((one) => protections[one].without)
+              .concat(withoutToo ?? [])
+              .join(' and '),
+          }),
       injected: 0,
       ...{ acknowledged: 0, lost: 0, twice: 0, outOfPlace: 0 },
       verify: startFailure === undefined ? verify : `does not start; ${verify}`,
@@ -318,7 +336,12 @@ function assertWhole(t: Test, { ledger }: Bench, { judgement, injections, exit }
   t.ok(acknowledged > 0 && injections.length > 0, 'there was load, and a fault');
 }
 
-function assertDamage(t: Test, { sees = [] }: ExperimentOptions, outcome: Outcome, names: string): void {
+function assertDamage(
+  t: Test,
+  { sees = [], other = () => [] }: ExperimentOptions,
+  outcome: Outcome,
+  names: string,
+): void {
   const { lost, twice, outOfPlace } = sum(outcome.judgement.sections);
   const { verify } = outcome.judgement;
   const seen: Record<Damage, boolean> = {
@@ -327,9 +350,10 @@ function assertDamage(t: Test, { sees = [] }: ExperimentOptions, outcome: Outcom
     outOfPlace: outOfPlace > 0,
     verify: verify !== 'clean',
     start: outcome.startFailure !== undefined,
+    other: other().length > 0,
   };
   t.ok(
     sees.some((damage) => seen[damage]),
-    `control, ${names}: sees ${sees.join(' or ')} (lost ${lost}, twice ${twice}, out of place ${outOfPlace}, ${verify})`,
+    `control, ${names}: sees ${sees.join(' or ')} (lost ${lost}, twice ${twice}, out of place ${outOfPlace}, ${verify}, ${other()})`,
   );
 }

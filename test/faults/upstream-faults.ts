@@ -1,7 +1,9 @@
 /** How an upstream hurts by its answers: a relay plays it for a while, before the real search engine. */
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Exchange, RelayedAnswer, Role } from '../helpers/relay.ts';
+import { verifyCommand } from '../helpers/verify-command.ts';
 import type { Fault, Scene } from './experiment.ts';
 import { toDest } from './process-faults.ts';
 
@@ -95,4 +97,19 @@ export async function reversed(bulk: Bulk): Promise<RelayedAnswer> {
 /** Longer than the proxy waits. */
 export async function silence(): Promise<undefined> {
   await pause(1500);
+}
+
+/** The first words of what verification finds. */
+export async function verdicts({ engine, dataDir }: Scene): Promise<string[]> {
+  const key = ['--key', join(dataDir, 'development-auditor', 'auditor.key.pem')];
+  const { told } = await verifyCommand(
+    engine.url,
+    ...key,
+    '--trust',
+    join(dataDir, 'trust.json'),
+    '--no-state',
+    '--grace',
+    '0',
+  );
+  return [...new Set(told.map((line) => line.split(' ')[0] ?? ''))];
 }
