@@ -214,6 +214,7 @@ export class Ledger {
           const { status, text, retryAfter } = await this.#post(url, agent, this.body(bulk));
           if (closed.aborted) return;
           this.settle(bulk, status, text);
+          if (status === 429 && retryAfter <= 0) this.strange.push(`429 without Retry-After: ${text.slice(0, 300)}`);
           if (!sentAgain.has(status)) break;
           await pause(retryAfter > 0 ? Math.min(retryAfter * 1000, retryAfterMsMax) : retryMs);
           bulk = this.again(bulk);

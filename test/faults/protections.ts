@@ -24,8 +24,10 @@ export const protectionNames = [
   'directory-fsync',
   'directory-lock',
   'failed-write',
+  'fair-turns',
   'fixed-id',
   'fsync',
+  'log-bound',
   'look-up',
   'monotone-time',
   'roll-back-compare',
@@ -88,6 +90,16 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
       },
     ],
   },
+  'fair-turns': {
+    without: 'turns between clients',
+    edits: [
+      {
+        file: 'src/sequencer/admission.ts',
+        find: "async admit(bytes: number, signal: AbortSignal, source = ''): Promise<void> {",
+        replace: "async admit(bytes: number, signal: AbortSignal): Promise<void> { const source = '';",
+      },
+    ],
+  },
   'fixed-id': {
     without: 'a fixed id for each record',
     edits: [
@@ -106,6 +118,17 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
         find: 'await this.#file.syncBytes();\n        await this.#settle(bytes);',
         replace: 'await this.#settle(bytes);',
       },
+    ],
+  },
+  'log-bound': {
+    without: 'the bound of the log',
+    edits: [
+      {
+        file: 'src/wal/space.ts',
+        find: 'return this.usedBytes + bytes <= bytesMax + reserveBytes;',
+        replace: 'return true;',
+      },
+      { file: 'src/wal/write-ahead-log.ts', find: 'return bytes <= this.freeBytes;', replace: 'return true;' },
     ],
   },
   'look-up': {
