@@ -179,6 +179,41 @@ for (const how of [
   });
 }
 
+t.test('the real process ends too, and names the file', async (t) => {
+  const made = await make('process', { stopped: false, encrypted: false });
+  const regions = await regionsOf(made.dataDir, false);
+  const engine = await startMemoryEngine(() => 0, [dest], made.promises.stored);
+  t.teardown(() => engine.close());
+  const expected: [file: string, part: string, said: RegExp][] = [
+    ['wal/*.wal', 'waiting frame: body', /"code":"WAL_CORRUPT".*segment \d+/],
+    ['keys/*.key', 'all of it', /"code":"KEY_INVALID".*\.key/],
+    ['keys/checkpoint.pem', 'all of it', /"code":"DATA_DIR_INVALID".*checkpoint\.pem/],
+    ['instance.json', 'all of it', /"code":"DATA_DIR_INVALID".*instance\.json/],
+    ['trust.json', 'all of it', /"code":"DATA_DIR_INVALID".*trust\.json/],
+    // Read by the delivery thread.
+    ['delivery/places', 'all of it', /"code":"DELIVERY_FAILED".*delivery\/places/],
+  ];
+  for (const [file, part, said] of expected) {
+    const region = regions.find((one) => one.file === file && one.part === part);
+    if (region === undefined) throw new Error(`there is no ${part} of ${file}`);
+    const state = join(root, 'state');
+    await cp(made.dataDir, state, { recursive: true });
+    const bytes = await readFile(join(state, region.path));
+    const at = (region.from + region.to) >> 1;
+    bytes[at] = (bytes[at] as number) ^ 1;
+    await writeFile(join(state, region.path), bytes);
+    const output = await startProxy({ dataDir: state, elasticsearchUrl: engine.url, environment }).then(
+      async (proxy) => {
+        await proxy.ended;
+        return proxy.output();
+      },
+      (error: Error) => error.message,
+    );
+    t.match(output, said, file);
+    await rm(state, { recursive: true });
+  }
+});
+
 t.test('control: a log that ends too early without a trace is seen', async (t) => {
   const { dataDir, promises, options } = await make('control', { stopped: false, encrypted: false });
   const regions = await regionsOf(dataDir, false);
