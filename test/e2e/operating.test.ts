@@ -5,11 +5,13 @@
 import { execFile } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { readChecked, withChecksum } from '../../src/lib/checked-json.ts';
 import { projectDir } from '../helpers/cache.ts';
+import { elasticsearchMissing, sharedElasticsearch } from '../helpers/elasticsearch.ts';
 import { startProxy } from '../helpers/proxy.ts';
 import { sendAll } from '../helpers/sealed-cluster.ts';
 import { textOf } from '../helpers/source-tree.ts';
@@ -127,4 +129,31 @@ t.test('a directory that a newer version wrote is refused by name, and left as i
   await sendAll(again.url, 'web', ['{"n":2}']);
   t.equal(await again.stop(), 0);
   t.match((await verifyCommand(dataDir, '--no-state')).summary, { exit: 0, records: 2 });
+});
+
+t.test('of two copies that run at once the second delivers nothing', { skip: elasticsearchMissing() }, async (t) => {
+  const { url, prefix, release } = await sharedElasticsearch();
+  t.teardown(release);
+  const dir = t.testdir();
+  const [first, second] = [join(dir, 'first'), join(dir, 'second')];
+  const start = (dataDir: string) => startProxy({ dataDir, elasticsearchUrl: url });
+  const before = await start(first);
+  await sendAll(before.url, `${prefix}two`, ['{"n":1}']);
+  t.equal(await before.stop(), 0);
+  cpSync(first, second, { recursive: true });
+  const one = await start(first);
+  await sendAll(one.url, `${prefix}two`, ['{"n":2}']);
+  // What it began with and what it took is published when it stops; the other start sees that it went on.
+  t.equal(await one.stop(), 0);
+  const again = await start(first);
+  const other = await start(second);
+  await sendAll(other.url, `${prefix}two`, ['{"n":3}']);
+  const readyz = async () => (await fetch(`${other.adminUrl}/readyz`)).text();
+  while (!(await readyz()).includes('ROLLED-BACK')) await pause(100);
+  await sendAll(again.url, `${prefix}two`, ['{"n":4}']);
+  t.equal(await again.stop(), 0);
+  t.equal(await other.stop(), 0);
+  const key = ['--key', join(first, 'development-auditor', 'auditor.key.pem'), '--trust', join(first, 'trust.json')];
+  const { summary } = await verifyCommand(url, ...key, '--no-state', '--index', `${prefix}two`);
+  t.match(summary, { exit: 0, records: 3 }, 'the first goes on as if nothing were');
 });
