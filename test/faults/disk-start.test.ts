@@ -17,7 +17,7 @@ for (const size of diskBytes) {
     try {
       await run('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk]);
     } catch (error) {
-      t.skip(`NOT RUN: no small disk can be mounted here: ${String(error)}`);
+      t.plan(0, `NOT RUN: no small disk can be mounted here: ${String(error)}`);
       return;
     }
     t.teardown(() => run('umount', ['--lazy', disk]));
