@@ -47,7 +47,9 @@ export async function fuzz<Input>(t: Test, target: FuzzTarget<Input>): Promise<v
     ? { numRuns: longRunsMax, interruptAfterTimeLimit: longSeconds * 1000 }
     : { numRuns: shortRuns || target.runs };
   const details = await fc.check(property, { seed, ...bounds, markInterruptAsFailure: false });
-  t.comment(`${name}: ${tried} inputs tried`);
+  const told = `${name}: ${tried} inputs tried, seed ${seed}`;
+  if (isLong) process.stderr.write(`${told}\n`);
+  else t.comment(told);
   const [input] = details.counterexample ?? [];
   if (!details.failed || input === undefined) {
     t.pass(`${name}: ${tried} inputs`);
