@@ -125,7 +125,8 @@ export class Delivery {
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#durable = options.durable;
     this.#watchers = new Watchers(options.host);
-    this.#cursor = options.cursor ?? { main: beginning, sent: beginning, seals: beginning, lanes: [] };
+    // Without a cursor (never saved, or deleted) anything in the log may have been sent.
+    this.#cursor = options.cursor ?? { main: beginning, sent: options.durable, seals: beginning, lanes: [] };
     this.#count = new BacklogCount(this.#cursor);
   }
 

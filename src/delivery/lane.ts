@@ -228,7 +228,7 @@ export class Lane {
     this.#options.brought(batch.length - again);
     this.#backoff.reset();
     this.#blocked.reset();
-    for (const { destination } of batch) destination.held = undefined;
+    for (const { destination } of batch) if (!this.#parked.has(destination)) destination.held = undefined;
   }
 
   /** A held destination is asked about again: only its facts can free it. */

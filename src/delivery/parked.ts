@@ -10,6 +10,7 @@ import type { Position } from '../wal/position.ts';
 import { WalReader } from '../wal/reader.ts';
 import type { ParkedCursor } from './cursor-keeper.ts';
 import { earliest } from './cursor-keeper.ts';
+import type { Destination } from './destinations.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { Item } from './item.ts';
 import { recordsFrame, viewOf } from './item.ts';
@@ -61,6 +62,10 @@ export class ParkedItems {
     const [first] = this.#entries;
     if (first === undefined) return undefined;
     return this.#entries.reduce((least, { item }) => Math.min(least, viewOf(item).timeMs), viewOf(first.item).timeMs);
+  }
+
+  has(destination: Destination): boolean {
+    return this.#entries.some((entry) => entry.item.destination === destination);
   }
 
   get due(): boolean {

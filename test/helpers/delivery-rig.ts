@@ -1,4 +1,5 @@
 /** Delivery over a real log and a store in memory, with what a process around it would do. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CursorValue } from '../../src/delivery/cursor-keeper.ts';
 import { readCursorValue } from '../../src/delivery/cursor-keeper.ts';
@@ -126,9 +127,16 @@ export class DeliveryRig<S extends DeliveryUpstream = FakeStore> {
     this.#starting = false;
   }
 
+  /** Deletes its files, as an operator may whose disk spoiled them. */
+  async forget(): Promise<void> {
+    await this.#opened;
+    await rm(join(this.#dir, 'cursor'));
+    await rm(join(this.#dir, 'delivery'), { recursive: true });
+  }
+
   /** Lets time pass in small steps, with real input and output between them, until `done`. */
   async until(done: () => boolean, what = 'what was waited for', stepMs = 50): Promise<void> {
-    const end = performance.now() + 30_000;
+    const end = performance.now() + 120_000;
     for (let step = 0; performance.now() < end; step += 1) {
       if (this.failures.length > 0) throw this.failures[0];
       if (done()) return;

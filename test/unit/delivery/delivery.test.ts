@@ -55,6 +55,24 @@ t.test('documents that were there before are counted into the place record', asy
   await rig.finish();
 });
 
+t.test('a cursor and places that are gone make no twin, though an alias rolled over', async (t) => {
+  const store = new FakeStore();
+  store.rollOver('stream', 'stream-1');
+  const rig = await rigOf(t.testdir(), store);
+  await rig.start();
+  await rig.log.records(records(20, 'stream'));
+  await rig.idle();
+  store.rollOver('stream', 'stream-2');
+  rig.kill();
+  await rig.forget();
+  await rig.start();
+  await rig.log.records(records(5, 'stream', 20));
+  await rig.idle();
+  t.equal(store.in('stream-1').length, 20);
+  t.equal(store.in('stream-2').length, 5);
+  await rig.finish();
+});
+
 t.test('an answer that is lost before an alias rolls over makes no twin, with routing and without', async (t) => {
   const store = new FakeStore();
   store.rollOver('stream', 'stream-1');
@@ -347,6 +365,7 @@ t.test(
     await rig.log.records([...records(5, 'a'), { dest: 'a', content: '{"odd":1}' }, ...records(5, 'a', 5)]);
     await rig.until(() => store.in('a').length === 10);
     await rig.until(() => rig.delivery?.stats().parked === 1 && rig.saved.at(-1)?.lanes[0]?.parked.length === 1);
+    t.match(rig.delivery?.stats().held, [{ dest: 'a' }], 'its destination is named as long as a record of it waits');
     rig.kill();
     await rig.start();
     await rig.log.records(records(5, 'a', 10));
