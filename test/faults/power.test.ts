@@ -99,9 +99,11 @@ t.test('power cut at any change of a run that is killed and stopped', { skip }, 
   wholeRun(t, 'power cut, what was not synced in any part and order', killedAndStopped),
 );
 
-t.test('power cut while chains are rotated', { skip: skip || (!long && 'in the long form') }, (t) =>
-  wholeRun(t, 'power cut while chains are rotated', rotating),
-);
+if (long) {
+  t.test('power cut while chains are rotated', { skip }, (t) =>
+    wholeRun(t, 'power cut while chains are rotated', rotating),
+  );
+}
 
 const controls: readonly [ProtectionName, Problem['kind']][] = [
   ['fsync', 'lost'],

@@ -45,16 +45,18 @@ t.test('ended, starved, and doubled', { skip }, async (t) => {
 
 const kills = 50;
 
-t.test('kill -9 at random moments', { skip: skip || (lab.long ? false : 'the long form does it') }, async (t) => {
-  const killed: Fault = {
-    name: 'kill -9 at a random moment',
-    async inject({ proxy }) {
-      await pause(lab.random() * 2000);
-      await proxy.kill();
-    },
-  };
-  await lab.run(t, { faults: [killed], times: kills });
-});
+if (lab.long) {
+  t.test('kill -9 at random moments', { skip }, async (t) => {
+    const killed: Fault = {
+      name: 'kill -9 at a random moment',
+      async inject({ proxy }) {
+        await pause(lab.random() * 2000);
+        await proxy.kill();
+      },
+    };
+    await lab.run(t, { faults: [killed], times: kills });
+  });
+}
 
 const ended: Fault = {
   name: 'SIGTERM under load',
