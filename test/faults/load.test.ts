@@ -39,13 +39,14 @@ t.test('four times what the search engine takes', { skip }, async (t) => {
   await lab.run(t, overloaded(false));
 });
 
-t.test('without turns a modest client waits behind all requests of a greedy one', { skip }, async (t) => {
-  await lab.run(t, { ...overloaded(), without: ['fair-turns'], sees: ['other'] });
+t.test('without its bound the log grows', { skip }, async (t) => {
+  await lab.run(t, { ...overloaded(), without: ['log-bound'], sees: ['other'] });
 });
 
+// By the numbers of one short run it is not seen for certain; that turns are taken is for certain in the unit test of the queue.
 if (lab.long) {
-  t.test('without its bound the log grows', { skip }, async (t) => {
-    await lab.run(t, { ...overloaded(), without: ['log-bound'], sees: ['other'] });
+  t.test('without turns a modest client waits behind all requests of a greedy one', { skip }, async (t) => {
+    await lab.run(t, { ...overloaded(), without: ['fair-turns'], sees: ['other'] });
   });
 }
 
