@@ -119,7 +119,9 @@ t.test('control: without ids where results differ, another order loses records',
   await lab.run(t, {
     environment,
     ledger,
-    faults: [playing('results in another order', 3, reversed)],
+    // Often: a request of one record, or one that fails the same from both ends, shows nothing.
+    faults: [playing('results in another order', 25, reversed)],
+    recordsBetween: 300,
     without: ['answer-names'],
     sees: ['lost'],
     drainMsMax: 2000,
