@@ -182,8 +182,8 @@ export class Dispatch {
    * search engine is not trusted with that: such an answer counts as unknown, and what is not stored is sent again, with ids asked for.
    */
   async #bring(group: readonly Item[], open: Open): Promise<void> {
-    const { answer, named } = await this.#send(group);
-    if (named || answer.items.every(isCreated)) {
+    const { answer, certain } = await this.#send(group);
+    if (certain) {
       if (await this.#outcomes.settle(group, answer, open)) this.answered += 1;
       return;
     }
@@ -226,8 +226,8 @@ export class Dispatch {
     return stored.length;
   }
 
-  /** `named`: each result says its id. */
-  async #send(items: readonly Item[]): Promise<{ answer: BulkAnswer; named: boolean }> {
+  /** `certain`: whose each result is does not hang on their order. */
+  async #send(items: readonly Item[]): Promise<{ answer: BulkAnswer; certain: boolean }> {
     const { adaptive, clock, upstream, watchers } = this.#options;
     const slot = this.#free.pop() ?? { encoder: new BatchEncoder(this.#options.batch), body: new BodyBuffer() };
     slot.encoder.encode(items, slot.body);
@@ -246,8 +246,9 @@ export class Dispatch {
     }
     adaptive.answered(clock.monotonic() - begin, slot.body.length);
     if (this.#free.length < freeBodiesMax) this.#free.push(slot);
-    if (!answer.items.every(isCreated)) this.#namedLeft = namedRequests;
-    return { answer, named };
+    const alike = answer.items.every(isCreated);
+    if (!alike) this.#namedLeft = namedRequests;
+    return { answer, certain: named || alike };
   }
 }
 

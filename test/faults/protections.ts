@@ -46,7 +46,11 @@ export const protections: Readonly<Record<ProtectionName, Protection>> = {
         find: 'const named = this.#namedLeft > 0 ||',
         replace: 'const named =',
       },
-      { file: 'src/delivery/dispatch.ts', find: 'if (named || answer.items.every(isCreated)) {', replace: '{' },
+      {
+        file: 'src/delivery/dispatch.ts',
+        find: 'return { answer, certain: named || alike };',
+        replace: 'return { answer, certain: true };',
+      },
     ],
   },
   'append-before-answer': {

@@ -130,6 +130,7 @@ export class DeliveryRig<S extends DeliveryUpstream = FakeStore> {
   /** Deletes its files, as an operator may whose disk spoiled them. */
   async forget(): Promise<void> {
     await this.#opened;
+    await this.#replaced;
     await rm(join(this.#dir, 'cursor'));
     await rm(join(this.#dir, 'delivery'), { recursive: true });
   }
@@ -153,6 +154,7 @@ export class DeliveryRig<S extends DeliveryUpstream = FakeStore> {
   /** Delivers everything, stops, and closes the files. */
   async finish(): Promise<void> {
     await this.delivery?.stop();
+    await this.#replaced;
     await this.#cursor?.close();
     await this.log.wal.close();
   }

@@ -150,6 +150,7 @@ t.test('of records that nobody waits for any more nothing is told', async (t) =>
     rig.settled.map(({ seq }) => seq),
     [1],
   );
+  await rig.finish();
 });
 
 t.test('a conflict with our own document is done, with another document a reject', async (t) => {
